@@ -1,0 +1,77 @@
+// One node of a cluster: owns the log, drives every request along the one path there is, and answers.
+//
+//   append ─► admit ─► propose ─► durable (log flush) ─► committed ─► applied (indexes) ─► answered
+//             limits,   position,                         quorum       stream index,
+//             expectations parent hash                    (of one)     catalogue
+//
+// All calls come from fibers of the loop the node was started on.
+#pragma once
+
+#include "engine/node/metrics.h"
+#include "engine/node/options.h"
+#include "engine/node/request.h"
+#include "io/base/result.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace verity::io {
+class Directory;
+class Wait;
+struct World;
+}  // namespace verity::io
+
+namespace verity::node {
+
+struct NodeStatus {
+  NodeId node_id;
+  std::string state;        // "leader", "read_only", "starting", "stopping"
+  std::string reason;       // why it is not writable; empty while it is
+  View view;
+  Position commit_index;
+  Position applied_index;
+  Position durable_position;
+  SyncMode sync_mode;
+  std::string cluster_name;
+  Id128 cluster_id;
+  std::uint64_t tenants = 0;
+  bool index_ready = true;
+  std::vector<std::string> damage;  // one line each: file, offset, position, what
+};
+
+class Node {
+ public:
+  // Opens or founds the data directory and recovers it. What goes wrong is explained for an operator: busy (another
+  // server), corrupt (damage that may concern acknowledged data; names file, offset, position and the way out),
+  // unsupported (another version's directory). `world` and `data` outlive the node.
+  static Result<std::unique_ptr<Node>> start(io::Wait& wait, const io::World& world, io::Directory& data,
+                                             NodeOptions options);
+  virtual ~Node() = default;
+
+  // Returns when the entry is durable, committed and applied (async mode: when it is queued and applied), or refused.
+  // A deadline or cancellation before it is queued gives `cancelled`; later ones do not interrupt.
+  virtual Outcome<AppendReceipt> append(io::Wait& wait, const AppendRequest& request) = 0;
+
+  virtual Outcome<EventPage> read(io::Wait& wait, const ReadRequest& request) = 0;
+  // Suspends until an event of `request`'s tenant (and stream, if named) may exist at or after `from`. Returns early
+  // rather than late; a deadline, a cancellation or stop() ends it without an error.
+  virtual void wait_for_events(io::Wait& wait, const ReadRequest& request, EventToken from) = 0;
+
+  virtual Outcome<TenantInfo> create_tenant(io::Wait& wait, std::string_view name) = 0;
+  virtual Outcome<TenantInfo> delete_tenant(io::Wait& wait, std::string_view name) = 0;
+  virtual Outcome<TenantInfo> find_tenant(std::string_view name) const = 0;
+  virtual std::vector<TenantInfo> tenants() const = 0;  // by id
+
+  virtual Outcome<Head> head(io::Wait& wait) = 0;
+  virtual NodeStatus status() const = 0;
+  virtual bool is_ready() const = 0;  // serves reads and writes
+  virtual const NodeMetrics& metrics() const = 0;
+
+  // Finishes what is queued, writes the last mark and checkpoint, ends every fiber of the node. Idempotent. Must have
+  // returned before destruction, also after a crash of the world.
+  virtual Status stop(io::Wait& wait) = 0;
+};
+
+}  // namespace verity::node

@@ -1,0 +1,51 @@
+// How a node behaves: what the configuration file sets, and constants that the simulator shrinks.
+#pragma once
+
+#include "io/base/ids.h"
+#include "io/base/units.h"
+
+#include <cstdint>
+#include <string>
+
+namespace verity::node {
+
+enum class SyncMode : std::uint8_t {
+  fsync,  // acknowledged means durable
+  async,  // acknowledged before the flush: a crash may lose the last acknowledgements
+};
+
+struct Limits {
+  std::uint64_t tenants_max = 1000;
+  std::uint64_t streams_per_tenant_max = 100'000;
+  ByteCount record_bytes_max = 1 * MiB;    // one event with its metadata
+  ByteCount batch_bytes_max = 10 * MiB;    // the events of one request
+};
+
+// Not for operators; drawn small by the simulator so that rare things happen often.
+struct Tuning {
+  ByteCount flush_bytes_max = 1 * MiB;          // entries gathered into one flush, unless a single one is larger
+  Duration mark_delay = 5ms;                    // quiet time before a mark block is written
+  std::uint64_t checkpoint_entries = 100'000;   // entries between checkpoints of indexes and catalogue
+  ByteCount checkpoint_bytes = 64 * MiB;        // or log bytes, whichever is first
+  std::uint64_t queue_entries_max = 4096;       // proposed and not yet durable; then overloaded
+  ByteCount queue_bytes_max = 64 * MiB;
+  std::uint64_t idempotency_keys_kept = 100'000;  // per tenant, at least
+  Duration idempotency_window = 24h;              // at least
+  std::uint64_t idempotency_keys_max = 200'000;   // per tenant; beyond, new keys are refused while all are young
+  Duration scrub_pause = 10s;                   // between two rounds of the scrubber
+  ByteCount scrub_bytes_per_second = 32 * MiB;
+  ByteCount read_cache_bytes = 32 * MiB;
+};
+
+struct NodeOptions {
+  NodeId node_id{1};
+  std::string cluster_name = "verity";
+  SyncMode sync_mode = SyncMode::fsync;
+  bool read_only = false;
+  ByteCount segment_bytes = 64 * MiB;  // 64 KB or more
+  Limits limits;
+  Tuning tuning;
+  std::string lock_holder;  // one line left in the lock: "verity-server, process 4711"
+};
+
+}  // namespace verity::node

@@ -1,0 +1,201 @@
+// What a node can be asked, and what it answers: the vocabulary between net/ and the engine.
+//
+// Text in requests is borrowed and outlives the call. Names and JSON are checked where they enter the node;
+// whoever builds a request checks only its own syntax.
+#pragma once
+
+#include "engine/crypto/sha256.h"
+#include "io/base/ids.h"
+#include "io/base/units.h"
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace verity::node {
+
+// Why a request was not carried out. Every value has a stable name that clients may match on.
+enum class RefusalCode : std::uint8_t {
+  invalid_request,         // no retry will make it valid; the detail says what and where
+  tenant_not_found,
+  tenant_exists,
+  stream_not_found,
+  expectation_failed,      // see Refusal::failed_expectations
+  limit_exceeded,          // a stated limit; the detail names limit, size and what is allowed
+  idempotency_conflict,    // this key was used with another body
+  idempotency_full,        // too many keys within their window
+  read_only,               // started read-only, or damage was found
+  damaged,                 // the entry at Refusal::position cannot be read
+  overloaded,              // too much is queued; retry after Refusal::retry_after
+  not_ready,               // an index is being rebuilt, or the node is starting or stopping
+  outcome_unknown,         // the request may or may not have happened
+  cancelled,               // the caller's deadline or cancellation came first; nothing was changed
+};
+
+// Stable lower-case name, such as "expectation_failed".
+std::string_view describe(RefusalCode code);
+
+// A condition on the last revision of a stream, or of a subject in it, before an append.
+struct Expectation {
+  enum class Kind : std::uint8_t { any, none, exists, exact };
+  Kind kind = Kind::any;
+  Revision revision{};  // for exact
+
+  auto operator<=>(const Expectation&) const = default;
+  // "any", "none", "exists" or the number.
+  std::string describe() const;
+  // Nothing unless the text is one of the four forms.
+  static std::optional<Expectation> parse(std::string_view text);
+  // `last` empty: there is no event yet.
+  bool holds(std::optional<Revision> last) const;
+};
+
+struct FailedExpectation {
+  std::string stream;
+  std::string subject;  // empty: the expectation was about the stream
+  Expectation expected;
+  std::optional<Revision> actual;  // empty: there is no event yet
+};
+
+struct Refusal {
+  RefusalCode code;
+  std::string detail;  // a sentence for a person; place, value, what is allowed
+  std::vector<FailedExpectation> failed_expectations{};
+  Position position{};        // for damaged
+  Duration retry_after{};     // for overloaded, not_ready, idempotency_full
+
+  std::string describe() const;
+};
+
+template <class T>
+using Outcome = std::expected<T, Refusal>;
+
+// ---- append
+
+struct NewEvent {
+  std::string_view type;
+  std::string_view data;      // JSON text; kept exactly as sent
+  std::string_view metadata;  // JSON text or empty; kept exactly as sent
+  std::string_view id;        // chosen by the client, or empty
+  std::string_view subject;   // or empty
+  Expectation subject_expected{};  // about the subject's last revision in this stream; needs a subject
+};
+
+struct StreamAppend {
+  std::string_view stream;
+  Expectation expected{};
+  std::vector<NewEvent> events;  // at least one
+};
+
+struct IdempotencyKey {
+  std::string_view key;          // 1..255 bytes
+  Sha256Digest request_digest;   // of what makes two requests "the same" to the client
+};
+
+// Atomic: all of it becomes one entry, or nothing happens.
+struct AppendRequest {
+  std::string_view tenant;
+  std::vector<StreamAppend> streams;  // at least one; no stream twice
+  std::optional<IdempotencyKey> idempotency;
+};
+
+struct AppendedStream {
+  std::string stream;
+  Revision first_revision;
+  Revision last_revision;
+};
+
+struct AppendReceipt {
+  Position position;
+  std::vector<AppendedStream> streams;  // in the order of the request
+  Sha256Digest hash;                    // the entry's chain hash
+  Timestamp recorded_at;
+  bool replayed = false;                // an earlier request with the same key did it
+};
+
+// ---- read
+
+// Where an event is in the log: "42.2" is the third event of entry 42.
+struct EventToken {
+  Position position;
+  std::uint32_t index = 0;
+
+  auto operator<=>(const EventToken&) const = default;
+  std::string describe() const;
+  // Nothing unless it is "position.index" or "position" (index 0).
+  static std::optional<EventToken> parse(std::string_view text);
+};
+
+enum class Direction : std::uint8_t { forward, backward };
+
+// The first event of a page; included in it.
+struct ReadFrom {
+  enum class Kind : std::uint8_t { start, end, revision, token };
+  Kind kind = Kind::start;
+  Revision revision{};  // streams only
+  EventToken token{};
+};
+
+struct ReadRequest {
+  std::string_view tenant;
+  std::string_view stream;  // empty: the tenant's whole log, by position
+  std::string_view subject; // empty: all subjects; else only this one's events; needs a stream
+  ReadFrom from{};
+  Direction direction = Direction::forward;
+  std::uint32_t limit = 100;           // events, 1..1000
+  ByteCount bytes_max = 1 * MiB;       // stops after the event that passes it
+};
+
+// Views into EventPage::storage.
+struct EventView {
+  std::string_view stream;
+  Revision revision;
+  Position position;
+  std::uint32_t index;
+  std::string_view subject;  // empty: none
+  Revision subject_revision;
+  std::string_view type;
+  std::string_view data;
+  std::string_view metadata;  // empty: none
+  std::string_view id;        // empty: none
+  Timestamp recorded_at;
+
+  EventToken token() const { return {position, index}; }
+};
+
+struct EventPage {
+  std::vector<EventView> events;  // in the direction that was asked for
+  // Where to go on in the same direction; empty when nothing can follow (backward, at the beginning).
+  // Forward at the head it is where the next event will be, so that a client can wait for it.
+  std::optional<EventToken> next;
+  bool at_end = false;             // nothing more exists in this direction now
+  Position head;                   // last committed position of the log
+  std::optional<Revision> last_revision;  // of the stream; empty for the tenant's log or an empty stream
+  std::vector<std::shared_ptr<const void>> storage;
+};
+
+// ---- tenants
+
+struct TenantInfo {
+  TenantId id;
+  std::string name;
+  Timestamp created_at;
+  Position created_position;
+  std::uint64_t streams = 0;
+  std::uint64_t events = 0;
+};
+
+// ---- head
+
+struct Head {
+  Position position;          // last committed
+  Sha256Digest hash;          // its chain hash
+  Sha256Digest tree_root;     // RFC 9162 tree over entries 1..position
+  Timestamp recorded_at;      // of that entry
+};
+
+}  // namespace verity::node
