@@ -1,0 +1,48 @@
+#include "engine/log/entry.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+namespace verity::log {
+namespace {
+
+EntryPtr sample(std::string_view body) {
+  EntryHeader header;
+  header.position = Position{42};
+  header.tenant = TenantId{7};
+  header.cluster_id.bytes[0] = 9;
+  return Entry::make(header, as_bytes(body));
+}
+
+TEST(Entry, DecodesToWhatWasMade) {
+  const EntryPtr entry = sample("{\"a\":1}");
+  const Result<EntryPtr> decoded = Entry::decode(entry->bytes());
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ((*decoded)->position(), Position{42});
+  EXPECT_EQ(as_text((*decoded)->body()), "{\"a\":1}");
+  EXPECT_EQ((*decoded)->hash(), entry->hash());
+  EXPECT_TRUE(body_hash_matches(**decoded));
+  EXPECT_EQ(entry->describe().substr(0, 36), "entry 42 events tenant=7 view=0 body");
+}
+
+// Golden value: the chain hash of an entry never changes, or no old log could be verified.
+TEST(Entry, ChainHashIsFixedForEver) {
+  EXPECT_EQ(sample("x")->hash().describe().substr(0, 16), "4640ab3754000e58");
+}
+
+TEST(Entry, EveryFlippedBitIsFound) {
+  const EntryPtr entry = sample("some body");
+  Bytes bytes(entry->bytes().begin(), entry->bytes().end());
+  for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    bytes[bit / 8] ^= std::byte{1} << (bit % 8);
+    EXPECT_FALSE(Entry::decode(bytes)) << "bit " << bit;
+    bytes[bit / 8] ^= std::byte{1} << (bit % 8);
+  }
+}
+
+RC_GTEST_PROP(Entry, NeverCrashesOnArbitraryBytes, (const std::vector<std::uint8_t>& bytes)) {
+  RC_ASSERT(!Entry::decode(std::as_bytes(std::span(bytes))).has_value());
+}
+
+}  // namespace
+}  // namespace verity::log
