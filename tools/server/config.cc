@@ -1,0 +1,270 @@
+#include "tools/server/config.h"
+
+#include "io/base/assert.h"
+#include "tools/server/nearest.h"
+#include "tools/server/toml_file.h"
+
+#include <algorithm>
+
+namespace verity::tools {
+namespace {
+
+// Of the environment's VERITY_ names, those that are not keys.
+constexpr std::string_view other_variables[] = {
+    "VERITY_CONFIG",  // the same as --config
+    "VERITY_SERVER",  // read by verity-admin
+};
+
+std::string bracketed(std::string_view section) {
+  return "[" + std::string(section) + "]";
+}
+
+std::string join(const std::vector<std::string_view>& names) {
+  std::string out;
+  for (const std::string_view name : names) out += (out.empty() ? "" : ", ") + std::string(name);
+  return out;
+}
+
+std::vector<std::string_view> section_names() {
+  std::vector<std::string_view> names;
+  for (const KeyRow& row : key_table()) {
+    if (names.empty() || names.back() != row.section) names.push_back(row.section);
+  }
+  return names;
+}
+
+std::vector<std::string_view> names_in(std::string_view section) {
+  std::vector<std::string_view> names;
+  for (const KeyRow& row : key_table()) {
+    if (row.section == section) names.push_back(row.name);
+  }
+  return names;
+}
+
+// A key that exists, but in another section.
+const KeyRow* find_elsewhere(std::string_view name) {
+  for (const KeyRow& row : key_table()) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+std::string unknown_section(std::string_view section) {
+  const auto known = section_names();
+  std::string message = "unknown section " + bracketed(section);
+  if (const auto near = nearest(section, known)) message += "; did you mean " + bracketed(*near) + "?";
+  return message + (message.ends_with('?') ? " Known sections: " : "; known sections: ") + join(known);
+}
+
+std::string unknown_key(std::string_view section, std::string_view name) {
+  std::string message = "unknown key \"" + std::string(name) + "\" in " + bracketed(section);
+  const auto known = names_in(section);
+  if (const KeyRow* elsewhere = find_elsewhere(name))
+    return message + "; it belongs to " + bracketed(elsewhere->section);
+  if (const auto near = nearest(name, known))
+    return message + "; did you mean \"" + std::string(*near) + "\"?";
+  return message + "; known keys there: " + join(known);
+}
+
+std::string unplaced_key(const FileSetting& setting) {
+  const std::string message = "key \"" + setting.name + "\" stands outside any section";
+  if (const KeyRow* row = find_elsewhere(setting.name))
+    return message + "; it belongs to " + bracketed(row->section);
+  return message + "; known sections: " + join(section_names());
+}
+
+class Loader {
+ public:
+  LoadedConfig load(const std::optional<ConfigFile>& file, const Environment& environment,
+                    const std::map<Key, std::string>& flags) {
+    take_defaults();
+    if (file) take_file(*file);
+    take_environment(environment);
+    take_flags(flags);
+    check_addresses();
+    check_consensus();
+    check_limits();
+    fill();
+    return std::move(loaded_);
+  }
+
+ private:
+  void complain(std::string_view place, std::string_view message) {
+    loaded_.problems.push_back(std::string(place) + ": " + std::string(message));
+  }
+
+  // `value` takes effect over whatever came before, or its problem is noted and the old one stays.
+  void take(const KeyRow& row, const RawValue& value, RawSource source, const std::string& place) {
+    auto checked = check_value(row, value, source);
+    if (!checked) return complain(place, row.describe() + ": " + checked.error());
+    loaded_.config.settings[row.key] = {*std::move(checked), place, true};
+  }
+
+  void take_defaults() {
+    for (const KeyRow& row : key_table()) {
+      auto value = check_value(row, std::string(row.default_text), RawSource::environment);
+      VERITY_ASSERT_NOTE(value.has_value(), "every default passes its own check");
+      loaded_.config.settings[row.key] = {*std::move(value), "default", false};
+    }
+  }
+
+  void take_file(const ConfigFile& file) {
+    const TomlFile parsed = parse_toml(file.text);
+    if (!parsed.syntax_error.empty()) {
+      return complain(file.path + ":" + std::to_string(parsed.error_line),
+                      "not TOML: " + parsed.syntax_error);
+    }
+    for (const FileSetting& setting : parsed.settings) {
+      const std::string place = file.path + ":" + std::to_string(setting.line);
+      if (setting.section.empty()) {
+        const auto* other = std::get_if<RawOther>(&setting.value);
+        const bool empty_table = other != nullptr && other->kind == "a table";
+        if (!empty_table) complain(place, unplaced_key(setting));
+        if (empty_table && !is_section(setting.name)) complain(place, unknown_section(setting.name));
+      } else if (!is_section(setting.section)) {
+        complain(place, unknown_section(setting.section));
+      } else if (const KeyRow* row = find_key(setting.section, setting.name)) {
+        take(*row, setting.value, RawSource::file, place);
+      } else {
+        complain(place, unknown_key(setting.section, setting.name));
+      }
+    }
+  }
+
+  void take_environment(const Environment& environment) {
+    std::vector<std::string_view> known(std::begin(other_variables), std::end(other_variables));
+    for (const KeyRow& row : key_table()) known.push_back(row.environment);
+    for (const auto& [name, value] : environment) {
+      if (!name.starts_with("VERITY_")) continue;
+      const std::string place = "environment " + name;
+      if (const KeyRow* row = find_environment(name)) {
+        take(*row, value, RawSource::environment, place);
+      } else if (std::ranges::find(known, name) == known.end()) {
+        take_unknown_variable(name, place, known);
+      }
+    }
+  }
+
+  // Others put names of their own there (a service called "verity" makes VERITY_PORT appear in containers),
+  // so only what looks like a misspelt key is refused. The common beginning does not count as likeness.
+  void take_unknown_variable(std::string_view name, const std::string& place,
+                             const std::vector<std::string_view>& known) {
+    constexpr std::size_t prefix = std::string_view("VERITY_").size();
+    std::vector<std::string_view> known_tails;
+    for (const std::string_view variable : known) known_tails.push_back(variable.substr(prefix));
+    if (const auto near = nearest(name.substr(prefix), known_tails)) {
+      complain(place, "no such key; did you mean VERITY_" + std::string(*near) + "?");
+    } else {
+      loaded_.notes.push_back(place + ": no such key, it has no effect");
+    }
+  }
+
+  void take_flags(const std::map<Key, std::string>& flags) {
+    for (const auto& [key, text] : flags) {
+      const KeyRow& row = row_of(key);
+      take(row, text, RawSource::flag, "flag " + std::string(row.flag.name));
+    }
+  }
+
+  const Setting& setting(Key key) const { return loaded_.config.settings.at(key); }
+  std::uint64_t number(Key key) const { return std::get<std::uint64_t>(setting(key).value); }
+  bool flag(Key key) const { return std::get<bool>(setting(key).value); }
+  const std::string& text(Key key) const { return std::get<std::string>(setting(key).value); }
+  const io::Address& address(Key key) const { return std::get<io::Address>(setting(key).value); }
+  std::string shown(Key key) const {
+    return row_of(key).describe() + " = " + describe_value(row_of(key), setting(key).value);
+  }
+  // Where to look when two keys do not go together: at the one somebody set.
+  const std::string& place_of(Key first, Key second) const {
+    return setting(first).given ? setting(first).origin : setting(second).origin;
+  }
+
+  void check_addresses() {
+    for (const Key key : {Key::bind_address, Key::metrics_address}) {
+      if (address(key).is_loopback() || flag(Key::allow_insecure)) continue;
+      complain(setting(key).origin,
+               shown(key) +
+                   ": this version does not speak TLS, so everybody who reaches this address could read and "
+                   "write everything; use a loopback address such as 127.0.0.1:" +
+                   std::to_string(address(key).port) +
+                   ", or allow it with --allow-insecure ([server] allow_insecure = true, "
+                   "VERITY_ALLOW_INSECURE=true)");
+    }
+    constexpr std::pair<Key, Key> pairs[] = {{Key::bind_address, Key::metrics_address},
+                                             {Key::bind_address, Key::cluster_address},
+                                             {Key::metrics_address, Key::cluster_address}};
+    for (const auto& [first, second] : pairs) {
+      if (address(first).port == 0 || address(first) != address(second)) continue;
+      complain(place_of(first, second), row_of(first).describe() + " and " + row_of(second).describe() +
+                                            " are both " + address(first).describe() +
+                                            "; each needs a port of its own");
+    }
+  }
+
+  void check_consensus() {
+    if (number(Key::heartbeat_interval) >= number(Key::election_timeout_min)) {
+      complain(place_of(Key::heartbeat_interval, Key::election_timeout_min),
+               shown(Key::heartbeat_interval) + " is not shorter than " + shown(Key::election_timeout_min));
+    }
+    if (number(Key::election_timeout_min) > number(Key::election_timeout_max)) {
+      complain(place_of(Key::election_timeout_min, Key::election_timeout_max),
+               shown(Key::election_timeout_min) + " is longer than " + shown(Key::election_timeout_max));
+    }
+  }
+
+  void check_limits() {
+    if (number(Key::max_record_size) > number(Key::max_batch_size)) {
+      complain(place_of(Key::max_record_size, Key::max_batch_size),
+               shown(Key::max_record_size) + " is larger than " + shown(Key::max_batch_size) +
+                   ": such a record would never fit into a request");
+    }
+  }
+
+  void fill() {
+    ServerConfig& config = loaded_.config;
+    config.bind_address = address(Key::bind_address);
+    config.metrics_address = address(Key::metrics_address);
+    config.data_dir = text(Key::data_dir);
+    config.log_level = *io::parse_log_level(text(Key::log_level));
+    config.node.node_id = {number(Key::node_id)};
+    config.node.cluster_name = text(Key::cluster_name);
+    config.node.sync_mode = text(Key::sync_mode) == "async" ? node::SyncMode::async : node::SyncMode::fsync;
+    config.node.read_only = flag(Key::read_only);
+    config.node.segment_bytes = number(Key::segment_size);
+    config.node.limits = {.tenants_max = number(Key::max_tenants),
+                          .streams_per_tenant_max = number(Key::max_streams_per_tenant),
+                          .record_bytes_max = number(Key::max_record_size),
+                          .batch_bytes_max = number(Key::max_batch_size)};
+  }
+
+  LoadedConfig loaded_;
+};
+
+}  // namespace
+
+LoadedConfig load_config(const std::optional<ConfigFile>& file, const Environment& environment,
+                         const std::map<Key, std::string>& flags) {
+  return Loader().load(file, environment, flags);
+}
+
+std::vector<std::string> keys_acting_later(const ServerConfig& config) {
+  std::vector<std::string> names;
+  for (const KeyRow& row : key_table()) {
+    if (row.effect == Effect::later && config.settings.at(row.key).given) names.push_back(row.describe());
+  }
+  return names;
+}
+
+std::string describe_config(const ServerConfig& config) {
+  std::string out;
+  for (const KeyRow& row : key_table()) {
+    if (row.effect != Effect::now) continue;
+    const Setting& setting = config.settings.at(row.key);
+    out += row.describe() + " = " + describe_value(row, setting.value) + "  (" + setting.origin + ")\n";
+  }
+  for (const std::string& key : keys_acting_later(config))
+    out += key + ": accepted, has no effect in this version\n";
+  return out;
+}
+
+}  // namespace verity::tools
