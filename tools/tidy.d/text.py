@@ -93,11 +93,12 @@ def check_scripts(tree):
     for path in tree.paths:
         full = os.path.join(tree.root, path)
         first = tree.lines(path)[0] if os.path.getsize(full) and path in readable(tree) and tree.lines(path) else ""
-        if path.endswith(".sh") or path.startswith("tools/dev.d/") and not path.endswith(".py") or "bash" in first:
+        shebang = first if first.startswith("#!") else ""
+        if path.endswith(".sh") or path.startswith("tools/dev.d/") and not path.endswith(".py") or "bash" in shebang:
             done = subprocess.run(["bash", "-n", full], capture_output=True, text=True)
             if done.returncode:
                 findings.append(Finding(path, 1, f"bash does not parse it: {done.stderr.strip().splitlines()[0]}"))
-        elif path.endswith(".py") or "python3" in first:
+        elif path.endswith(".py") or "python3" in shebang:
             try:
                 compile(tree.text(path), path, "exec")
             except SyntaxError as error:
