@@ -34,21 +34,19 @@ std::string Damage::describe() const {
 
 // ---- one file
 
-Bytes Disk::Inode::sector_of(const Bytes& image, std::uint64_t sector) const {
+Bytes Disk::Inode::sector_of(const Image& image, std::uint64_t sector) const {
   Bytes bytes(sector_bytes);
   const ByteCount begin = sector * sector_bytes;
   if (begin < image.size()) {
-    const auto from = image.begin() + static_cast<std::ptrdiff_t>(begin);
-    std::copy_n(from, std::min<ByteCount>(sector_bytes, image.size() - begin), bytes.begin());
+    image.read(begin, MutableByteView(bytes).first(std::min<ByteCount>(sector_bytes, image.size() - begin)));
   }
   return bytes;
 }
 
-void Disk::Inode::put_sector(Bytes& image, std::uint64_t sector, const Bytes& bytes) {
+void Disk::Inode::put_sector(Image& image, std::uint64_t sector, const Bytes& bytes) {
   const ByteCount begin = sector * bytes.size();
   if (begin >= image.size()) return;
-  std::copy_n(bytes.begin(), std::min<ByteCount>(bytes.size(), image.size() - begin),
-              image.begin() + static_cast<std::ptrdiff_t>(begin));
+  image.write(begin, ByteView(bytes).first(std::min<ByteCount>(bytes.size(), image.size() - begin)));
 }
 
 void Disk::Inode::resize_current(std::uint64_t sequence, ByteCount size) {
@@ -286,25 +284,28 @@ bool Disk::has_unsynced() const {
 
 Bytes Disk::durable_content(std::string_view path) const {
   const auto inode = find_durable(path);
-  return inode == nullptr ? Bytes() : inode->durable;
+  Bytes bytes(inode == nullptr ? 0 : inode->durable.size());
+  if (!bytes.empty()) inode->durable.read(0, bytes);
+  return bytes;
 }
 
 void Disk::overwrite(std::string_view path, ByteCount offset, ByteView bytes) {
   const auto inode = find_durable(path);
   VERITY_ASSERT(inode != nullptr && offset + bytes.size() <= inode->durable.size());
-  std::copy(bytes.begin(), bytes.end(), inode->durable.begin() + static_cast<std::ptrdiff_t>(offset));
-  if (offset + bytes.size() <= inode->current.size()) {
-    std::copy(bytes.begin(), bytes.end(), inode->current.begin() + static_cast<std::ptrdiff_t>(offset));
-  }
+  inode->durable.write(offset, bytes);
+  if (offset + bytes.size() <= inode->current.size()) inode->current.write(offset, bytes);
 }
 
 void Disk::flip_bit(std::string_view path, ByteCount offset, unsigned bit) {
   const auto inode = find_durable(path);
   VERITY_ASSERT(inode != nullptr && offset < inode->durable.size() && bit < 8);
-  inode->durable[offset] ^= std::byte{1} << bit;
+  std::byte byte;
+  inode->durable.read(offset, {&byte, 1});
+  byte ^= std::byte{1} << bit;
+  inode->durable.write(offset, {&byte, 1});
   // A page that is dirty in memory hides the rot until it is written, which heals it.
   if (offset < inode->current.size() && !inode->unsynced.contains(offset / inode->sector_bytes)) {
-    inode->current[offset] ^= std::byte{1} << bit;
+    inode->current.write(offset, {&byte, 1});
   }
   note(DamageKind::rot, std::string(path), offset / inode->sector_bytes * inode->sector_bytes,
        inode->sector_bytes);
@@ -321,7 +322,7 @@ void Disk::make_unreadable(std::string_view path, ByteCount offset) {
 bool Disk::rot_somewhere(std::string_view pattern) {
   std::vector<std::string> candidates;
   for (std::string& path : files()) {
-    if (path.find(pattern) != std::string::npos && !find_durable(path)->durable.empty())
+    if (path.find(pattern) != std::string::npos && !find_durable(path)->durable.size() == 0)
       candidates.push_back(std::move(path));
   }
   if (candidates.empty()) return false;

@@ -107,7 +107,7 @@ Result<ByteCount> SimFile::read(io::Wait& wait, ByteCount offset, MutableByteVie
                                         ": the device reports an unreadable sector");
       return;
     }
-    std::copy_n(inode.current.begin() + static_cast<std::ptrdiff_t>(offset), end - offset, out.begin());
+    inode.current.read(offset, out.first(end - offset));
     if (!inode.previous.empty() && disk_.fault(disk_.options_.faults.stale_read_ppm, path_)) {
       const auto stale = inode.previous.lower_bound(first);
       // Only whole sectors of this read go stale, and never ones that are still dirty in memory.
@@ -317,7 +317,10 @@ class SimDirectory final : public io::Directory {
     folder_->unsynced.push_back(std::move(change));
   }
   Status check_name(std::string_view name) const {
-    if (!name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos) return {};
+    if (!name.empty() && name != "." && name != ".." &&
+        name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos) {
+      return {};
+    }
     return fail(ErrorCode::invalid_argument,
                 "\"" + std::string(name) + "\" is not the name of one file in " + path_);
   }
@@ -380,7 +383,7 @@ Status SimDirectory::remove(io::Wait& wait, std::string_view name) {
   const Disk::Node node = find(name);
   if (!node) return fail(ErrorCode::not_found, "removing " + below(name) + ": no such file");
   if (node.folder && !node.folder->current.empty()) {
-    return fail(ErrorCode::already_exists, "removing " + below(name) + ": the directory is not empty");
+    return fail(ErrorCode::busy, "removing " + below(name) + ": the directory is not empty");
   }
   change({Disk::NameChange::Kind::remove, std::string(name), "", node});
   process_.trace("remove " + below(name));
@@ -452,7 +455,8 @@ Result<std::unique_ptr<io::DirectoryLock>> SimDirectory::lock(io::Wait& wait, st
   }
   if (const Disk::Node node = find(name); node.file) {
     const std::string line = std::string(holder) + "\n";
-    node.file->current.assign(as_bytes(line).begin(), as_bytes(line).end());
+    node.file->current.resize(line.size());
+    node.file->current.write(0, as_bytes(line));
     node.file->durable = node.file->current;
     node.file->unsynced.clear();
     node.file->size_changes.clear();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sim/disk.h"
+#include "sim/image.h"
 
 namespace verity::sim {
 
@@ -18,15 +19,15 @@ struct Disk::Inode {
   explicit Inode(ByteCount sector_bytes_in) : sector_bytes(sector_bytes_in) {}
 
   const ByteCount sector_bytes;
-  Bytes durable;
-  Bytes current;
+  Image durable;
+  Image current;
   std::map<std::uint64_t, std::vector<Version>> unsynced;  // by sector, oldest first
   std::map<std::uint64_t, Bytes> previous;                 // what a sector held before its last write
   std::vector<SizeChange> size_changes;
   std::set<std::uint64_t> unreadable;  // sectors
 
-  Bytes sector_of(const Bytes& image, std::uint64_t sector) const;
-  static void put_sector(Bytes& image, std::uint64_t sector, const Bytes& bytes);
+  Bytes sector_of(const Image& image, std::uint64_t sector) const;
+  static void put_sector(Image& image, std::uint64_t sector, const Bytes& bytes);
   void resize_current(std::uint64_t sequence, ByteCount size);
   // Size changes up to `sequence` become durable.
   void commit_sizes(std::uint64_t sequence);

@@ -6,25 +6,18 @@
 #include <xxhash.h>
 
 #include <cstdio>
-#include <fstream>
 
 namespace verity::sim {
 
 struct Trace::State {
   XXH3_state_t* hash = XXH3_createState();
-  std::ofstream file;
-  bool wants_file = false;
   ~State() { XXH3_freeState(hash); }
 };
 
-Trace::Trace(std::size_t lines_kept, const std::string& path)
-    : state_(std::make_unique<State>()), lines_kept_(lines_kept) {
+Trace::Trace(std::size_t lines_kept, Sink sink)
+    : state_(std::make_unique<State>()), sink_(std::move(sink)), lines_kept_(lines_kept) {
   VERITY_ASSERT(state_->hash != nullptr);
   XXH3_128bits_reset(state_->hash);
-  if (!path.empty()) {
-    state_->wants_file = true;
-    state_->file.open(path, std::ios::trunc);
-  }
 }
 
 Trace::~Trace() = default;
@@ -38,7 +31,7 @@ void Trace::line(Instant at, std::string_view who, std::string_view what) {
   text.append(who).append(who.size() < 8 ? 8 - who.size() : 0, ' ').append("  ").append(what).append("\n");
   XXH3_128bits_update(state_->hash, text.data(), text.size());
   ++line_count_;
-  if (state_->wants_file) state_->file << text;
+  if (sink_) sink_(text);
   if (lines_kept_ == 0) return;
   if (kept_.size() == lines_kept_) kept_.pop_front();
   kept_.push_back(std::move(text));
@@ -49,10 +42,6 @@ std::string Trace::digest() const {
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, hash);
   return to_hex(std::as_bytes(std::span(canonical.digest)));
-}
-
-bool Trace::file_is_good() const {
-  return !state_->wants_file || state_->file.good();
 }
 
 std::string fingerprint(std::string_view bytes) {

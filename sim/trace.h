@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,8 +18,10 @@ namespace verity::sim {
 
 class Trace {
  public:
-  // Keeps the last `lines_kept` lines in memory; a `path` that is not empty also gets every line.
-  explicit Trace(std::size_t lines_kept = 400, const std::string& path = {});
+  using Sink = std::function<void(std::string_view line)>;
+
+  // Keeps the last `lines_kept` lines in memory; `sink`, if there is one, gets every line.
+  explicit Trace(std::size_t lines_kept = 400, Sink sink = {});
   ~Trace();
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
@@ -29,12 +32,11 @@ class Trace {
   std::string digest() const;
   std::uint64_t line_count() const { return line_count_; }
   const std::deque<std::string>& last_lines() const { return kept_; }
-  // False when the trace file could not be written.
-  bool file_is_good() const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
+  const Sink sink_;
   const std::size_t lines_kept_;
   std::uint64_t line_count_ = 0;
   std::deque<std::string> kept_;

@@ -18,7 +18,7 @@ World::World(WorldOptions options)
     : options_(std::move(options)),
       root_(options_.seed),
       schedule_(root_.fork("schedule")),
-      trace_(400, options_.trace_path),
+      trace_(400, options_.trace_sink),
       network_(std::make_unique<NetworkCore>(*this)) {}
 
 World::~World() {

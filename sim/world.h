@@ -27,7 +27,7 @@ class NetworkCore;
 
 struct WorldOptions {
   std::uint64_t seed = 0;
-  std::string trace_path;         // empty: only the last lines are kept
+  Trace::Sink trace_sink;         // gets every line of the trace; may be empty
   std::uint64_t ready_swaps = 0;  // of 100 turns, how many run a fiber out of order
 };
 

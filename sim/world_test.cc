@@ -16,7 +16,7 @@ namespace {
 
 // A small program with everything in it: files, sockets, timers, randomness.
 std::string digest_of(std::uint64_t seed) {
-  World world({.seed = seed, .trace_path = {}, .ready_swaps = 30});
+  World world({.seed = seed, .trace_sink = {}, .ready_swaps = 30});
   Disk disk(world, "disk", {});
   Process server(world, {.host = "server"});
   Process client(world, {.host = "client"});
