@@ -11,7 +11,8 @@ void Image::resize(ByteCount size) {
     chunks_.erase(chunks_.lower_bound(round_up(size, chunk_bytes) / chunk_bytes), chunks_.end());
     const auto last = chunks_.find(size / chunk_bytes);
     if (last != chunks_.end()) {
-      std::fill(last->second.begin() + static_cast<std::ptrdiff_t>(size % chunk_bytes), last->second.end(), std::byte{0});
+      std::fill(last->second.begin() + static_cast<std::ptrdiff_t>(size % chunk_bytes), last->second.end(),
+                std::byte{0});
     }
   }
   size_ = size;

@@ -95,6 +95,7 @@ class SimSocket final : public io::Socket {
   Result<std::size_t> read(io::Wait& wait, MutableByteView out) override {
     detail::Pipe& pipe = connection_->pipes[1 - side_];
     if (!process_.begin_call()) return crashed("reading from a socket");
+    if (core_.prng_.chance(1, 16)) VERITY_TRY(wait.yield());
     while (true) {
       if (process_.is_crashed()) return crashed("reading from a socket");
       if (!pipe.delivered.empty()) break;
