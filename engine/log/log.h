@@ -1,0 +1,122 @@
+// The log of one node: takes entries in order, makes them durable in groups, finds them again.
+//
+//   propose ─► queue ─► flush (one in flight) ─► durable ─► on_durable
+//                         whatever arrives meanwhile forms the next flush
+//
+// All calls come from fibers of one loop. After an I/O error of the writer nothing more is taken: what is on disk is then
+// known only to recovery, and the node stops.
+#pragma once
+
+#include "engine/log/entry.h"
+#include "engine/log/flush.h"
+#include "engine/log/reader.h"
+#include "engine/log/recovery.h"
+#include "engine/log/spare.h"
+#include "io/base/aligned_buffer.h"
+#include "io/base/result.h"
+#include "io/fiber/sync.h"
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace verity::io {
+struct World;
+}
+
+namespace verity::log {
+
+struct LogOptions {
+  Id128 cluster_id;
+  Id128 epoch;
+  ByteCount segment_bytes = 64 * MiB;
+  ByteCount flush_bytes_max = 1 * MiB;  // a single entry may be larger
+  Duration mark_delay = 5ms;
+  ByteCount read_cache_bytes = 32 * MiB;
+  bool read_only = false;
+};
+
+// One flush, for whoever counts.
+struct FlushReport {
+  ByteCount bytes = 0;
+  Duration duration{};
+};
+
+class Log {
+ public:
+  // `recovered` is what recover() found in `directory` (log/).
+  Log(const io::World& world, io::Directory& directory, LogOptions options, Recovered recovered);
+  ~Log();
+
+  // Entries that have just become durable, in order. Called on the writer's fiber; does not suspend.
+  std::function<void(const std::vector<EntryPtr>&, const FlushReport&)> on_durable;
+  // Once, when the writer gives up.
+  std::function<void(const Error&)> on_failure;
+  LogReader& reader() { return reader_; }
+
+  // Spawns the writer; not for read-only logs. Set the callbacks first.
+  void start();
+  // Makes everything proposed durable, writes the last mark, ends all fibers. Also after a failure.
+  void stop(io::Wait& wait);
+
+  // Gives the entry its place: position, parent, a timestamp not before the last one, cluster and epoch. Kind, tenant,
+  // view and the rest are the caller's. Requires has_room(body) and is_writable().
+  EntryPtr propose(EntryHeader header, ByteView body);
+
+  bool is_writable() const { return writing_ && !failure_; }
+  const std::optional<Error>& failure() const { return failure_; }
+  // False: the disk has no space for another segment and the current one might not hold this.
+  bool has_room(ByteCount body_bytes) const;
+  const std::optional<Error>& space_problem() const { return spare_.problem(); }
+  // The largest body that fits into a segment.
+  ByteCount body_bytes_max() const;
+
+  Position last_proposed() const { return last_; }
+  const Sha256Digest& proposed_head() const { return head_; }
+  Position durable() const { return durable_; }
+  Timestamp last_timestamp() const { return last_timestamp_; }
+  std::size_t queued_entries() const { return queue_.size(); }
+  ByteCount queued_bytes() const { return queued_bytes_; }
+  const SegmentTable& table() const { return table_; }
+
+ private:
+  void run(io::Wait& wait);
+  Status flush_queue(io::Wait& wait);
+  Status write_mark(io::Wait& wait);
+  Status switch_segment(io::Wait& wait);
+  ByteCount room() const;
+  FlushPlace place() const;
+  void fail_with(const Error& error);
+
+  const io::World& world_;
+  io::Directory& directory_;
+  const LogOptions options_;
+  SegmentTable table_;
+  LogReader reader_;
+  SpareSegment spare_;
+
+  std::unique_ptr<io::File> file_;
+  std::uint64_t next_flush_;
+  bool marked_;
+  Instant last_flush_at_;
+
+  // Invariant: durable_ + queue and flush in flight == last_.
+  Position last_;
+  Sha256Digest head_;
+  Timestamp last_timestamp_;
+  Position durable_;
+  std::deque<EntryPtr> queue_;
+  ByteCount queued_bytes_ = 0;
+  ByteCount queued_flush_bytes_ = 0;  // if every queued entry had a flush of its own
+
+  bool writing_ = false;
+  bool stopping_ = false;
+  std::optional<Error> failure_;
+  io::Signal work_;
+  io::WaitGroup running_;
+  AlignedBuffer buffer_;
+};
+
+}  // namespace verity::log

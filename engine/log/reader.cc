@@ -1,0 +1,173 @@
+#include "engine/log/reader.h"
+
+#include "engine/log/offsets.h"
+#include "engine/log/segment_scanner.h"
+#include "io/base/assert.h"
+#include "io/directory.h"
+#include "io/fiber/wait.h"
+#include "io/file.h"
+
+#include <algorithm>
+
+namespace verity::log {
+namespace {
+
+constexpr std::size_t files_max = 16;
+constexpr std::size_t starts_max = 8;
+
+// Moves the item to the front and returns it; null if it is not there.
+template <class Value>
+Value* find_recent(std::list<std::pair<std::uint64_t, Value>>& items, std::uint64_t key) {
+  const auto found =
+      std::find_if(items.begin(), items.end(), [&](const auto& item) { return item.first == key; });
+  if (found == items.end()) return nullptr;
+  items.splice(items.begin(), items, found);
+  return &items.front().second;
+}
+
+template <class Value>
+void add_recent(std::list<std::pair<std::uint64_t, Value>>& items, std::uint64_t key, Value value,
+                std::size_t max) {
+  items.emplace_front(key, std::move(value));
+  if (items.size() > max) items.pop_back();
+}
+
+OffsetsOf identity(const SegmentInfo& segment) {
+  return {segment.header.cluster_id, segment.header.sequence, segment.header.first_position,
+          segment.end_position.value - segment.header.first_position.value};
+}
+
+}  // namespace
+
+LogReader::LogReader(io::Directory& directory, const SegmentTable& table, Id128 cluster_id,
+                     ByteCount cache_bytes)
+    : directory_(directory), table_(table), cluster_id_(cluster_id), cache_bytes_(cache_bytes) {}
+
+void LogReader::remember(const EntryPtr& entry) {
+  VERITY_ASSERT(newest_.empty() || newest_.back()->position().next() == entry->position());
+  newest_.push_back(entry);
+  newest_bytes_ += entry->bytes().size();
+  // The newest entry itself stays: it may not be in a file yet.
+  while (newest_bytes_ > cache_bytes_ && newest_.size() > 1 &&
+         newest_.front()->position() < table_.current().end_position) {
+    newest_bytes_ -= newest_.front()->bytes().size();
+    newest_.pop_front();
+  }
+}
+
+Result<EntryPtr> LogReader::read(io::Wait& wait, Position position) {
+  if (!newest_.empty() && newest_.front()->position() <= position) {
+    const std::uint64_t index = position.value - newest_.front()->position().value;
+    if (index < newest_.size()) return newest_[index];
+  }
+  return read_from_file(wait, position);
+}
+
+std::unexpected<Error> LogReader::damaged(Damage damage) {
+  if (on_damage) on_damage(damage);
+  return fail(ErrorCode::corrupt, damage.describe());
+}
+
+Result<EntryPtr> LogReader::read_from_file(io::Wait& wait, Position position) {
+  const SegmentInfo* const found = table_.find(position);
+  if (found == nullptr)
+    return fail(ErrorCode::not_found, "position " + position.describe() + " is not in the log");
+  const SegmentInfo segment = *found;  // the table may change while we wait
+  const std::string name = "log/" + segment.file_name();
+  VERITY_TRY_ASSIGN(const std::shared_ptr<io::File> file, file_of(wait, segment));
+  VERITY_TRY_ASSIGN(const std::optional<Extent> extent, locate(wait, segment, position));
+  if (!extent || extent->end <= extent->begin) {
+    return damaged({name, segment_header_bytes, position, "the entry cannot be found in its segment"});
+  }
+  const auto [begin, end] = *extent;
+
+  // Up to the next entry: this one, and at most what closes its flush and opens the next.
+  Bytes bytes(end - begin);
+  const Result<ByteCount> got = file->read(wait, begin, bytes);
+  if (!got) {
+    if (got.error().code == ErrorCode::crashed) return std::unexpected(got.error());
+    return damaged({name, begin, position, got.error().message});
+  }
+  const ByteView view = ByteView(bytes).first(*got);
+  const Result<EntryHeader> header = decode_entry_header(view);
+  if (!header) return damaged({name, begin, position, header.error().message});
+  if (header->position != position || header->cluster_id != cluster_id_) {
+    return damaged({name, begin, position,
+                    "entry " + header->position.describe() + " of cluster " + header->cluster_id.describe() +
+                        " stands there instead"});
+  }
+  const ByteCount size = entry_header_bytes + header->body_bytes;
+  if (size > view.size()) return damaged({name, begin, position, "the entry is cut off"});
+  Result<EntryPtr> entry = Entry::decode(view.first(size));
+  if (!entry) return damaged({name, begin, position, entry.error().message});
+  return entry;
+}
+
+Result<std::optional<LogReader::Extent>> LogReader::locate(io::Wait& wait, const SegmentInfo& segment,
+                                                           Position position) {
+  const std::uint64_t index = position.value - segment.header.first_position.value;
+  const auto extent_in = [&](const std::vector<std::uint32_t>& starts) -> std::optional<Extent> {
+    if (index >= starts.size()) return std::nullopt;
+    return Extent{starts[index], index + 1 < starts.size() ? starts[index + 1] : segment.end_offset};
+  };
+  if (is_current(segment)) return extent_in(table_.current_starts);
+  VERITY_TRY_ASSIGN(const Starts starts, starts_of(wait, segment));
+  return extent_in(*starts);
+}
+
+Result<std::shared_ptr<io::File>> LogReader::file_of(io::Wait& wait, const SegmentInfo& segment) {
+  if (is_current(segment)) return table_.current_reader;
+  if (auto* const file = find_recent(files_, segment.header.sequence)) return *file;
+  VERITY_TRY_ASSIGN(auto opened, directory_.open(wait, sealed_segment_name(segment.header.sequence),
+                                                 {.mode = io::OpenMode::read}));
+  std::shared_ptr<io::File> file = std::move(opened);
+  add_recent(files_, segment.header.sequence, file, files_max);
+  return file;
+}
+
+Result<LogReader::Starts> LogReader::starts_of(io::Wait& wait, const SegmentInfo& segment) {
+  if (auto* const starts = find_recent(starts_, segment.header.sequence)) return *starts;
+  Starts starts;
+  if (const auto file =
+          directory_.open(wait, offsets_name(segment.header.sequence), {.mode = io::OpenMode::read})) {
+    const Result<ByteCount> size = (*file)->size(wait);
+    if (size && *size <= 64 + identity(segment).count * sizeof(std::uint32_t)) {
+      Bytes bytes(*size);
+      const Result<ByteCount> got = (*file)->read(wait, 0, bytes);
+      std::optional<std::vector<std::uint32_t>> decoded =
+          got ? decode_offsets(identity(segment), ByteView(bytes).first(*got)) : std::nullopt;
+      if (decoded) starts = std::make_shared<const std::vector<std::uint32_t>>(std::move(*decoded));
+    }
+  }
+  if (starts == nullptr) {
+    VERITY_TRY_ASSIGN(starts, rebuild_starts(wait, segment));
+  }
+  if (find_recent(starts_, segment.header.sequence) == nullptr) {
+    add_recent(starts_, segment.header.sequence, starts, starts_max);
+  }
+  return starts;
+}
+
+Result<LogReader::Starts> LogReader::rebuild_starts(io::Wait& wait, const SegmentInfo& segment) {
+  VERITY_TRY_ASSIGN(const std::shared_ptr<io::File> file, file_of(wait, segment));
+  VERITY_TRY_ASSIGN(const ByteCount size, file->size(wait));
+  SegmentScanner scanner(*file, segment.header, size, Position{segment.end_position.value - 1});
+  auto starts = std::make_shared<std::vector<std::uint32_t>>();
+  while (true) {
+    VERITY_TRY_ASSIGN(const ScanStep step, scanner.next(wait));
+    const auto* const flush = std::get_if<ScannedFlush>(&step);
+    if (flush == nullptr) break;
+    starts->insert(starts->end(), flush->starts.begin(), flush->starts.end());
+  }
+  if (starts->size() == identity(segment).count) {
+    const auto sidecar =
+        directory_.open(wait, offsets_name(segment.header.sequence), {.mode = io::OpenMode::create});
+    if (sidecar) {
+      ignore((*sidecar)->write(wait, 0, encode_offsets(identity(segment), *starts), io::Durability::cached),
+             "the sidecar is only a shortcut; it is made again when it is missed");
+    }
+  }
+  return starts;
+}
+
+}  // namespace verity::log

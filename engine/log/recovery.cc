@@ -1,0 +1,370 @@
+#include "engine/log/recovery.h"
+
+#include "engine/log/segment_files.h"
+#include "engine/log/segment_scanner.h"
+#include "io/base/aligned_buffer.h"
+#include "io/directory.h"
+#include "io/fiber/wait.h"
+#include "io/file.h"
+
+#include <algorithm>
+
+namespace verity::log {
+namespace {
+
+constexpr std::string_view way_out =
+    ". Entries from here on may have been acknowledged, so nothing was changed. Restore this node from a "
+    "backup, or start "
+    "it with --read-only to serve everything before this place";
+
+std::string in_log(std::string_view name) {
+  return "log/" + std::string(name);
+}
+
+struct Names {
+  std::vector<std::uint64_t> sealed;  // sorted
+  bool current = false;
+  bool next = false;
+};
+
+Result<Names> read_names(io::Wait& wait, io::Directory& directory) {
+  VERITY_TRY_ASSIGN(const auto entries, directory.list(wait));
+  Names names;
+  for (const io::DirectoryEntry& entry : entries) {
+    if (entry.name == current_segment_name) names.current = true;
+    if (entry.name == next_segment_name) names.next = true;
+    if (const auto sequence = parse_sealed_segment_name(entry.name)) names.sealed.push_back(*sequence);
+  }
+  std::sort(names.sealed.begin(), names.sealed.end());
+  for (std::size_t i = 0; i < names.sealed.size(); ++i) {
+    if (names.sealed[i] != i) return fail(ErrorCode::corrupt, in_log(sealed_segment_name(i)) + " is missing");
+  }
+  return names;
+}
+
+class Recovery {
+ public:
+  Recovery(io::Wait& wait, io::Directory& directory, const RecoveryInput& input)
+      : wait_(wait), directory_(directory), input_(input) {}
+
+  Result<Recovered> run();
+
+ private:
+  struct Opened {
+    std::unique_ptr<io::File> file;
+    DecodedSegmentHeader decoded;
+    ByteCount file_bytes = 0;
+  };
+
+  Result<Opened> open(std::string_view name, io::OpenMode mode);
+  // A damaged header is put together again from the segment's first flush, and reported.
+  Result<SegmentHeader> reconstruct(std::string_view name, std::uint64_t sequence, io::File& file);
+  Status check_place(std::string_view name, const SegmentHeader& header, std::uint64_t sequence) const;
+  Status settle_names();
+  Status read_sealed_headers();
+  Result<std::size_t> first_to_scan();
+  Status scan_sealed(std::size_t index);
+  Status scan_current();
+  Status take(ScannedFlush& flush, std::vector<std::uint32_t>* starts);
+  Status end_current(const SegmentScanner& scanner, const ScanStop& stop);
+  Status finish_seal();
+  Status report(Damage damage);
+
+  io::Wait& wait_;
+  io::Directory& directory_;
+  const RecoveryInput& input_;
+  Recovered result_;
+  Names names_;
+  bool deriving_ = true;  // entries are handed to apply
+};
+
+Result<Recovery::Opened> Recovery::open(std::string_view name, io::OpenMode mode) {
+  Opened opened;
+  VERITY_TRY_ASSIGN(opened.file,
+                    directory_.open(wait_, name, {.mode = mode, .direct = mode != io::OpenMode::read}));
+  VERITY_TRY_ASSIGN(opened.file_bytes, opened.file->size(wait_));
+  Result<DecodedSegmentHeader> decoded = read_segment_header(wait_, *opened.file);
+  if (!decoded) return std::unexpected(std::move(decoded.error()).within(in_log(name)));
+  opened.decoded = *decoded;
+  if (decoded->one_copy_damaged) {
+    result_.notes.push_back(in_log(name) +
+                            ": one copy of the segment header is damaged; the other one was used");
+  }
+  return opened;
+}
+
+Status Recovery::check_place(std::string_view name, const SegmentHeader& header,
+                             std::uint64_t sequence) const {
+  if (header.cluster_id != input_.cluster_id) {
+    return fail(ErrorCode::corrupt, in_log(name) + " belongs to cluster " + header.cluster_id.describe() +
+                                        ", this data directory to " + input_.cluster_id.describe());
+  }
+  if (header.sequence != sequence) {
+    return fail(ErrorCode::corrupt, in_log(name) + " is segment " + std::to_string(header.sequence) +
+                                        ", expected was segment " + std::to_string(sequence) +
+                                        ": files were renamed");
+  }
+  return {};
+}
+
+// The table "Switching to the next segment" of docs/format/log.md, but for a sealed current segment, which only
+// reading it tells (finish_seal).
+Status Recovery::settle_names() {
+  VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_));
+  const std::uint64_t count = names_.sealed.size();
+  bool next_has_header = false;
+  if (names_.next) {
+    const Result<Opened> next = open(next_segment_name, io::OpenMode::read);
+    const std::uint64_t following = names_.current ? count + 1 : count;
+    next_has_header = next && next->decoded.header.sequence == following &&
+                      next->decoded.header.cluster_id == input_.cluster_id;
+    if (!next && next.error().code == ErrorCode::crashed) return std::unexpected(next.error());
+  }
+  if (!names_.current && !next_has_header) {
+    return fail(ErrorCode::corrupt, in_log(current_segment_name) + " is missing" + std::string(way_out));
+  }
+  if (!next_has_header || (names_.current && input_.read_only)) return {};
+  if (input_.read_only) {
+    return fail(ErrorCode::read_only,
+                "a segment switch was interrupted between its two renames; start once without --read-only to "
+                "complete it");
+  }
+  VERITY_TRY(complete_switch(wait_, directory_, names_.current ? count : count - 1));
+  result_.notes.push_back("completed an interrupted switch to segment " +
+                          std::to_string(names_.current ? count + 1 : count));
+  VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_));
+  return {};
+}
+
+Result<SegmentHeader> Recovery::reconstruct(std::string_view name, std::uint64_t sequence, io::File& file) {
+  AlignedBuffer buffer(AlignedBuffer::alignment);
+  VERITY_TRY_ASSIGN(const ByteCount got, file.read(wait_, segment_header_bytes, buffer.span()));
+  const std::optional<FlushHeader> flush = decode_flush_header(buffer.view().first(got));
+  const Result<EntryHeader> entry = decode_entry_header(buffer.view().subspan(flush_header_bytes));
+  const bool usable = flush && entry && flush->segment == sequence &&
+                      flush->cluster_id == input_.cluster_id && entry->position == flush->first_position;
+  if (!usable) {
+    return fail(ErrorCode::corrupt,
+                in_log(name) + ": both copies of the segment header and its first flush are damaged");
+  }
+  VERITY_TRY_ASSIGN(const ByteCount size, file.size(wait_));
+  SegmentHeader header;
+  header.block_bytes = static_cast<std::uint32_t>(file.block_bytes());
+  header.cluster_id = input_.cluster_id;
+  header.sequence = sequence;
+  header.first_position = flush->first_position;
+  header.parent = entry->parent;
+  header.size_bytes = size;
+  header.first_flush = flush->sequence;
+  return header;
+}
+
+Status Recovery::report(Damage damage) {
+  if (!input_.read_only) return fail(ErrorCode::corrupt, damage.describe() + std::string(way_out));
+  result_.damage.push_back(std::move(damage));
+  return {};
+}
+
+Status Recovery::read_sealed_headers() {
+  for (const std::uint64_t sequence : names_.sealed) {
+    const std::string name = sealed_segment_name(sequence);
+    SegmentInfo info;
+    Result<Opened> opened = open(name, io::OpenMode::read);
+    if (opened) {
+      info.header = opened->decoded.header;
+      info.end_offset = opened->file_bytes;
+    } else if (opened.error().code == ErrorCode::corrupt || opened.error().code == ErrorCode::io_error ||
+               opened.error().code == ErrorCode::not_found) {
+      // Old data: the node starts, may only be read, and says so.
+      VERITY_TRY_ASSIGN(const auto file, directory_.open(wait_, name, {.mode = io::OpenMode::read}));
+      VERITY_TRY_ASSIGN(info.header, reconstruct(name, sequence, *file));
+      VERITY_TRY_ASSIGN(info.end_offset, file->size(wait_));
+      result_.damage.push_back(
+          {.file = in_log(name), .offset = 0, .position = {}, .what = opened.error().message});
+    } else {
+      return std::unexpected(opened.error());
+    }
+    VERITY_TRY(check_place(name, info.header, sequence));
+    result_.table.segments.push_back(info);
+  }
+  return {};
+}
+
+Status Recovery::take(ScannedFlush& flush, std::vector<std::uint32_t>* starts) {
+  if (starts != nullptr) starts->insert(starts->end(), flush.starts.begin(), flush.starts.end());
+  for (const EntryPtr& entry : flush.entries) {
+    result_.last = entry->position();
+    result_.head = entry->hash();
+    result_.last_timestamp = entry->header().timestamp;
+    if (entry->position() == input_.checkpoint && entry->hash() != input_.checkpoint_hash) {
+      return fail(ErrorCode::corrupt, "the checkpoint at position " + input_.checkpoint.describe() +
+                                          " belongs to another history than the log");
+    }
+    if (!deriving_ || entry->position() <= result_.applied) continue;
+    VERITY_TRY(input_.apply(entry));
+    result_.applied = entry->position();
+  }
+  return {};
+}
+
+Status Recovery::scan_sealed(std::size_t index) {
+  const SegmentInfo& info = result_.table.segments[index];
+  const SegmentInfo& following = result_.table.segments[index + 1];
+  const std::string name = info.file_name();
+  VERITY_TRY_ASSIGN(const auto file, directory_.open(wait_, name, {.mode = io::OpenMode::read}));
+  VERITY_TRY_ASSIGN(const ByteCount size, file->size(wait_));
+  SegmentScanner scanner(*file, info.header, size, Position{following.header.first_position.value - 1});
+  while (true) {
+    VERITY_TRY_ASSIGN(ScanStep step, scanner.next(wait_));
+    if (auto* const flush = std::get_if<ScannedFlush>(&step)) {
+      VERITY_TRY(take(*flush, nullptr));
+      continue;
+    }
+    const ScanStop& stop = std::get<ScanStop>(step);
+    const bool continues = scanner.sealed() && scanner.head() == following.header.parent &&
+                           scanner.next_position() == following.header.first_position &&
+                           scanner.next_sequence() == following.header.first_flush;
+    if (continues) return {};
+    deriving_ = false;  // what follows cannot be derived without what is missing
+    return report({in_log(name), stop.offset, stop.position,
+                   scanner.sealed() ? "the next segment does not continue this one" : stop.what});
+  }
+}
+
+Status Recovery::scan_current() {
+  SegmentInfo& info = result_.table.current();
+  VERITY_TRY_ASSIGN(Opened opened,
+                    open(current_segment_name, input_.read_only ? io::OpenMode::read : io::OpenMode::write));
+  VERITY_TRY_ASSIGN(result_.table.current_reader,
+                    directory_.open(wait_, current_segment_name, {.mode = io::OpenMode::read}));
+  if (!input_.read_only && opened.file->block_bytes() > info.header.block_bytes) {
+    return fail(ErrorCode::unsupported, in_log(current_segment_name) + " was written in blocks of " +
+                                            std::to_string(info.header.block_bytes) +
+                                            " bytes, this device needs " +
+                                            std::to_string(opened.file->block_bytes()) +
+                                            "; move the data directory back, or restore a backup here");
+  }
+  if (result_.last.value == 0) {  // nothing scanned before
+    result_.last = Position{info.header.first_position.value - 1};
+    result_.head = info.header.parent;
+  }
+  SegmentScanner scanner(*opened.file, info.header, opened.file_bytes,
+                         std::max(input_.checkpoint, input_.known_durable));
+  while (true) {
+    VERITY_TRY_ASSIGN(ScanStep step, scanner.next(wait_));
+    if (auto* const flush = std::get_if<ScannedFlush>(&step)) {
+      VERITY_TRY(take(*flush, &result_.table.current_starts));
+      continue;
+    }
+    result_.current = std::move(opened.file);
+    return end_current(scanner, std::get<ScanStop>(step));
+  }
+}
+
+Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop) {
+  SegmentInfo& info = result_.table.current();
+  info.end_position = scanner.next_position();
+  info.end_offset = scanner.offset();
+  result_.next_flush = scanner.next_sequence();
+  result_.marked = scanner.durable_mark() >= result_.last;
+  if (stop.verdict == Verdict::damaged) {
+    VERITY_TRY(report({in_log(current_segment_name), stop.offset, stop.position, stop.what}));
+  }
+  if (input_.read_only) {
+    result_.current.reset();
+    return {};
+  }
+  if (stop.verdict == Verdict::torn) {
+    // No ghost of the old tail may ever be read as log. If this is interrupted, the next start finds a tear again.
+    VERITY_TRY(zero_range(wait_, *result_.current, stop.offset, stop.written_end));
+    result_.notes.push_back(in_log(current_segment_name) + " at offset " + std::to_string(stop.offset) +
+                            ": dropped a torn flush that was never acknowledged (" + stop.what + ")");
+  }
+  // What was read may so far exist only in the page cache of a process that was killed.
+  VERITY_TRY(result_.current->sync(wait_));
+  VERITY_TRY(directory_.sync(wait_));
+  return scanner.sealed() ? finish_seal() : Status();
+}
+
+Status Recovery::finish_seal() {
+  SegmentInfo& full = result_.table.current();
+  SegmentHeader header = full.header;
+  header.sequence += 1;
+  header.first_position = full.end_position;
+  header.parent = result_.head;
+  header.first_flush = result_.next_flush;
+  result_.current.reset();
+  VERITY_TRY_ASSIGN(result_.current, create_zeroed(wait_, directory_, next_segment_name, header.size_bytes));
+  header.block_bytes = static_cast<std::uint32_t>(result_.current->block_bytes());
+  VERITY_TRY(write_segment_header(wait_, *result_.current, header));
+  VERITY_TRY(complete_switch(wait_, directory_, full.header.sequence));
+  result_.notes.push_back("completed an interrupted switch to segment " + std::to_string(header.sequence));
+  full.sealed = true;
+  result_.table.segments.push_back({.header = header,
+                                    .end_position = header.first_position,
+                                    .end_offset = segment_header_bytes,
+                                    .sealed = false});
+  result_.table.current_starts.clear();
+  VERITY_TRY_ASSIGN(result_.table.current_reader,
+                    directory_.open(wait_, current_segment_name, {.mode = io::OpenMode::read}));
+  return {};
+}
+
+// Index of the first segment to read entry by entry.
+Result<std::size_t> Recovery::first_to_scan() {
+  const auto& segments = result_.table.segments;
+  const std::size_t last = segments.size() - 1;
+  if (input_.checkpoint.value == 0) {
+    deriving_ = last == 0;
+    return last == 0 ? 0 : last - 1;  // one more: the last entry may stand there
+  }
+  std::size_t index = last;
+  while (index > 0 && segments[index].header.first_position > input_.checkpoint) --index;
+  return index;
+}
+
+Result<Recovered> Recovery::run() {
+  result_.applied = input_.checkpoint;
+  VERITY_TRY(settle_names());
+  VERITY_TRY(read_sealed_headers());
+  {
+    VERITY_TRY_ASSIGN(const Opened current, open(current_segment_name, io::OpenMode::read));
+    VERITY_TRY(check_place(current_segment_name, current.decoded.header, names_.sealed.size()));
+    result_.table.segments.push_back({.header = current.decoded.header,
+                                      .end_position = current.decoded.header.first_position,
+                                      .sealed = false});
+  }
+  auto& segments = result_.table.segments;
+  for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
+    segments[i].end_position = segments[i + 1].header.first_position;
+    if (segments[i].end_position < segments[i].header.first_position) {
+      return fail(ErrorCode::corrupt, in_log(segments[i + 1].file_name()) + " begins before " +
+                                          in_log(segments[i].file_name()) + " does: files were exchanged");
+    }
+  }
+  VERITY_TRY_ASSIGN(const std::size_t first, first_to_scan());
+  for (std::size_t i = first; i + 1 < segments.size(); ++i) VERITY_TRY(scan_sealed(i));
+  VERITY_TRY(scan_current());
+  return std::move(result_);
+}
+
+}  // namespace
+
+Result<Recovered> recover(io::Wait& wait, io::Directory& directory, const RecoveryInput& input) {
+  return Recovery(wait, directory, input).run();
+}
+
+Status create_first_segment(io::Wait& wait, io::Directory& directory, const Id128& cluster_id,
+                            ByteCount size) {
+  VERITY_TRY_ASSIGN(const auto file, create_zeroed(wait, directory, next_segment_name, size));
+  SegmentHeader header;
+  header.block_bytes = static_cast<std::uint32_t>(file->block_bytes());
+  header.cluster_id = cluster_id;
+  header.first_position = Position{1};
+  header.size_bytes = size;
+  VERITY_TRY(write_segment_header(wait, *file, header));
+  VERITY_TRY(directory.rename(wait, next_segment_name, current_segment_name));
+  return directory.sync(wait);
+}
+
+}  // namespace verity::log

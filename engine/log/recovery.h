@@ -1,0 +1,62 @@
+// Finds the log again at start: completes an interrupted segment switch, checks every segment header and everything
+// after the last checkpoint, decides what to do with the end (recovery_table.h), and makes the place ready for new
+// flushes. docs/format/log.md has the tables.
+//
+// Time does not grow with the log: one block per sealed segment, and the segments from the checkpoint on.
+#pragma once
+
+#include "engine/log/damage.h"
+#include "engine/log/entry.h"
+#include "engine/log/segment_table.h"
+#include "io/base/result.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace verity::io {
+class Directory;
+class File;
+class Wait;
+}  // namespace verity::io
+
+namespace verity::log {
+
+struct RecoveryInput {
+  Id128 cluster_id;
+  // The last checkpoint: everything up to here is derived already. 0: none.
+  Position checkpoint;
+  Sha256Digest checkpoint_hash;
+  // Entries up to here are known to have been durable (node state, checkpoint).
+  Position known_durable;
+  // Nothing is written: a damaged end is cut in memory only and reported.
+  bool read_only = false;
+  // Every verified entry after the checkpoint, in order. Not called when there is no checkpoint and older segments
+  // exist: then the caller derives everything in the background (replay.h).
+  std::function<Status(const EntryPtr&)> apply;
+};
+
+struct Recovered {
+  SegmentTable table;
+  std::unique_ptr<io::File> current;  // open for writing, direct; null when read-only
+  std::uint64_t next_flush = 0;
+  Position last;      // last entry; 0 if there is none
+  Sha256Digest head;  // its chain hash; zeros if there is none
+  Timestamp last_timestamp;
+  Position applied;                // up to here `apply` was called (or the checkpoint)
+  bool marked = true;              // the last flush is covered by a durable mark
+  std::vector<Damage> damage;      // not empty: the log may only be read
+  std::vector<std::string> notes;  // what was dropped, completed or repaired; for the operator
+};
+
+// corrupt: damage that may concern acknowledged entries, or files that are missing; the message says where and what to
+// do. With read_only the same is reported in Recovered::damage where anything can be served.
+Result<Recovered> recover(io::Wait& wait, io::Directory& directory, const RecoveryInput& input);
+
+// Makes an empty log: current.segment with its header, zero-filled, durable.
+Status create_first_segment(io::Wait& wait, io::Directory& directory, const Id128& cluster_id,
+                            ByteCount size);
+
+}  // namespace verity::log

@@ -1,0 +1,168 @@
+#include "engine/log/segment_scanner.h"
+
+#include "io/base/assert.h"
+#include "io/file.h"
+
+#include <algorithm>
+
+namespace verity::log {
+namespace {
+
+constexpr ByteCount window_bytes_usual = 1 * MiB;
+
+}  // namespace
+
+SegmentScanner::SegmentScanner(io::File& file, const SegmentHeader& header, ByteCount file_bytes,
+                               Position known_durable)
+    : file_(file),
+      header_(header),
+      file_bytes_(file_bytes / header.block_bytes * header.block_bytes),
+      known_durable_(known_durable),
+      sequence_(header.first_flush),
+      position_(header.first_position),
+      head_(header.parent),
+      mark_{header.first_position.value - 1} {}
+
+Result<bool> SegmentScanner::fetch(io::Wait& wait, ByteCount at, ByteCount size) {
+  VERITY_ASSERT(at + size <= file_bytes_);
+  if (at >= window_at_ && at + size <= window_at_ + window_bytes_) return true;
+  const ByteCount wanted = std::min(std::max(size, window_bytes_usual), file_bytes_ - at);
+  if (window_.size() < wanted) window_ = AlignedBuffer(wanted);
+  for (const ByteCount attempt : {wanted, size}) {  // a bad block behind what is needed does not matter
+    window_bytes_ = 0;
+    const Result<ByteCount> got = file_.read(wait, at, window_.span().first(attempt));
+    if (got) {
+      window_at_ = at;
+      window_bytes_ = *got;
+      return *got >= size;
+    }
+    if (got.error().code == ErrorCode::crashed) return std::unexpected(got.error());
+  }
+  return false;
+}
+
+ByteView SegmentScanner::fetched(ByteCount at, ByteCount size) const {
+  VERITY_ASSERT(at >= window_at_ && at + size <= window_at_ + window_bytes_);
+  return window_.view().subspan(at - window_at_, size);
+}
+
+Result<ScanStop> SegmentScanner::investigate(io::Wait& wait, FirstBlock first, OtherBlocks others,
+                                             Checksum checksum, std::string what) {
+  ScanStop stop{.offset = offset_, .position = position_, .what = std::move(what), .written_end = offset_};
+  bool proven = position_ <= known_durable_;
+  // Everything behind: is anything there, and does any of it prove that this place was durable once?
+  for (ByteCount at = offset_; at < file_bytes_; at += header_.block_bytes) {
+    VERITY_TRY_ASSIGN(const bool readable, fetch(wait, at, header_.block_bytes));
+    const ByteView block = readable ? fetched(at, header_.block_bytes) : ByteView();
+    if (readable && is_all_zero(block)) continue;
+    stop.written_end = at + header_.block_bytes;
+    if (at == offset_ || !readable) continue;
+    const std::optional<FlushHeader> later = decode_flush_header(block);
+    if (!later || later->cluster_id != header_.cluster_id) continue;
+    const bool in_place = later->segment == header_.sequence && later->offset == at;
+    // Stale bytes cannot be here, because space is zeroed before it is used: a flush that says it belongs elsewhere was
+    // written to the wrong place, maybe after it had been acknowledged.
+    if (!in_place) {
+      first = FirstBlock::misplaced;
+      stop.what = later->describe() + " of segment " + std::to_string(later->segment) + " stands at offset " +
+                  std::to_string(at) + ", where it does not belong";
+    } else if (later->durable_mark >= position_) {
+      proven = true;
+      stop.what += "; " + later->describe() + " behind it proves that it was durable";
+    }
+  }
+  if (first == FirstBlock::zero) {
+    others = stop.written_end == offset_ ? OtherBlocks::nothing : OtherBlocks::some_missing;
+  }
+  stop.verdict = judge({first, others, checksum, proven ? ProvenDurable::yes : ProvenDurable::no});
+  if (proven && position_ <= known_durable_) {
+    stop.what += "; positions up to " + known_durable_.describe() + " are known to have been durable";
+  }
+  return stop;
+}
+
+Result<ScanStep> SegmentScanner::next(io::Wait& wait) {
+  if (stop_) return *stop_;
+  const auto stop_with = [&](Result<ScanStop> stop) -> Result<ScanStep> {
+    VERITY_TRY_ASSIGN(stop_, std::move(stop));
+    return *stop_;
+  };
+  if (sealed_ || offset_ >= file_bytes_) {
+    const bool lost = !sealed_ && position_ <= known_durable_;
+    return stop_with(
+        ScanStop{.verdict = lost ? Verdict::damaged : Verdict::end_of_log,
+                 .offset = offset_,
+                 .position = position_,
+                 .what = lost ? "the file ends before entries that are known to have been durable" : "",
+                 .written_end = offset_});
+  }
+
+  const ByteCount block_bytes = header_.block_bytes;
+  VERITY_TRY_ASSIGN(const bool readable, fetch(wait, offset_, block_bytes));
+  if (!readable) {
+    return stop_with(investigate(wait, FirstBlock::wrong, OtherBlocks::all_there, Checksum::bad,
+                                 "the block cannot be read"));
+  }
+  const ByteView first_block = fetched(offset_, block_bytes);
+  if (is_all_zero(first_block)) {
+    return stop_with(
+        investigate(wait, FirstBlock::zero, OtherBlocks::nothing, Checksum::bad, "a flush is missing"));
+  }
+  const std::optional<FlushHeader> header = decode_flush_header(first_block);
+  if (!header) {
+    return stop_with(investigate(wait, FirstBlock::wrong, OtherBlocks::all_there, Checksum::bad,
+                                 "the checksum of a flush header does not match"));
+  }
+  const bool in_place = header->cluster_id == header_.cluster_id && header->segment == header_.sequence &&
+                        header->offset == offset_ && header->sequence == sequence_ &&
+                        header->first_position == position_;
+  if (!in_place) {
+    return stop_with(investigate(wait, FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
+                                 header->describe() + " of segment " + std::to_string(header->segment) +
+                                     " and cluster " + header->cluster_id.describe() +
+                                     " stands where flush " + std::to_string(sequence_) + " was expected"));
+  }
+  const ByteCount size = round_up(header->length, block_bytes);
+  if (size > file_bytes_ - offset_) {
+    return stop_with(investigate(wait, FirstBlock::wrong, OtherBlocks::all_there, Checksum::bad,
+                                 header->describe() + " reaches past the end of the file"));
+  }
+  VERITY_TRY_ASSIGN(const bool whole_readable, fetch(wait, offset_, size));
+  if (!whole_readable) {
+    return stop_with(investigate(wait, FirstBlock::valid, OtherBlocks::all_there, Checksum::bad,
+                                 header->describe() + " cannot be read"));
+  }
+  const ByteView bytes = fetched(offset_, size);
+  switch (inspect_flush(*header, bytes, block_bytes)) {
+    case FlushState::intact:
+      break;
+    case FlushState::missing:
+      return stop_with(investigate(wait, FirstBlock::valid, OtherBlocks::some_missing, Checksum::bad,
+                                   header->describe() + " is not all there"));
+    case FlushState::wrong:
+      return stop_with(investigate(wait, FirstBlock::valid, OtherBlocks::all_there, Checksum::bad,
+                                   "the checksum of " + header->describe() + " does not match"));
+  }
+
+  ScannedFlush flush{.header = *header, .end = offset_ + size};
+  if (header->kind == FlushKind::entries) {
+    Result<std::vector<EntryPtr>> entries = decode_flush_entries(*header, bytes, head_, &flush.starts);
+    if (!entries) {
+      return stop_with(investigate(wait, FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
+                                   entries.error().message));
+    }
+    flush.entries = std::move(*entries);
+    if (!flush.entries.empty()) head_ = flush.entries.back()->hash();
+  } else if (decode_mark_head(*header, bytes) != head_ || header->entry_count != 0) {
+    return stop_with(investigate(wait, FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
+                                 header->describe() + " names another head of the chain"));
+  }
+  sealed_ = header->kind == FlushKind::seal;
+  position_ = header->end_position();
+  mark_ = std::max(mark_, header->durable_mark);
+  ++sequence_;
+  offset_ = flush.end;
+  return flush;
+}
+
+}  // namespace verity::log

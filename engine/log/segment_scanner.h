@@ -1,0 +1,87 @@
+// Reads the flushes of one segment in order, checks everything that can be checked, and at the first place that is not
+// an intact flush collects the evidence that the recovery table (recovery_table.h) judges. Used by recovery, by
+// verification and by the scrubber; changes nothing.
+#pragma once
+
+#include "engine/log/flush.h"
+#include "engine/log/recovery_table.h"
+#include "engine/log/segment.h"
+#include "io/base/aligned_buffer.h"
+#include "io/base/result.h"
+
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace verity::io {
+class File;
+class Wait;
+}  // namespace verity::io
+
+namespace verity::log {
+
+struct ScannedFlush {
+  FlushHeader header;
+  std::vector<EntryPtr> entries;      // empty for marks and seals
+  std::vector<std::uint32_t> starts;  // offset of each entry in the file
+  ByteCount end = 0;                  // where the next flush is expected
+};
+
+struct ScanStop {
+  Verdict verdict;            // never intact; end_of_log also behind a seal and at the end of the file
+  ByteCount offset = 0;       // where the next flush was expected
+  Position position;          // of the entry that was expected there
+  std::string what;           // for messages
+  ByteCount written_end = 0;  // behind the last block that is not zero; == offset if there is none
+};
+
+using ScanStep = std::variant<ScannedFlush, ScanStop>;
+
+class SegmentScanner {
+ public:
+  // `known_durable`: every entry up to here was durable once, says something outside this segment.
+  SegmentScanner(io::File& file, const SegmentHeader& header, ByteCount file_bytes, Position known_durable);
+
+  // The next flush, or why there is none; after a stop always the same stop. An error is returned only when the world
+  // ended (crashed): blocks that cannot be read count as damage.
+  Result<ScanStep> next(io::Wait& wait);
+
+  // After the flushes returned so far.
+  ByteCount offset() const { return offset_; }
+  std::uint64_t next_sequence() const { return sequence_; }
+  Position next_position() const { return position_; }
+  const Sha256Digest& head() const { return head_; }
+  Position durable_mark() const { return mark_; }
+  bool sealed() const { return sealed_; }
+
+ private:
+  struct Block {
+    ByteView bytes;
+    bool readable = true;
+  };
+
+  // Makes [at, at + size) available as one piece; false if part of it cannot be read.
+  Result<bool> fetch(io::Wait& wait, ByteCount at, ByteCount size);
+  ByteView fetched(ByteCount at, ByteCount size) const;
+  Result<ScanStop> investigate(io::Wait& wait, FirstBlock first, OtherBlocks others, Checksum checksum,
+                               std::string what);
+
+  io::File& file_;
+  const SegmentHeader header_;
+  const ByteCount file_bytes_;
+  const Position known_durable_;
+
+  ByteCount offset_ = segment_header_bytes;
+  std::uint64_t sequence_;
+  Position position_;
+  Sha256Digest head_;
+  Position mark_;
+  bool sealed_ = false;
+  std::optional<ScanStop> stop_;
+
+  AlignedBuffer window_;
+  ByteCount window_at_ = 0;
+  ByteCount window_bytes_ = 0;
+};
+
+}  // namespace verity::log
