@@ -1,6 +1,6 @@
 #include "engine/index/stream_index.h"
 
-#include "engine/log/field_reader.h"
+#include "engine/index/records_in_memory.h"
 #include "io/base/prng.h"
 
 #include <gtest/gtest.h>
@@ -18,19 +18,7 @@ namespace {
 
 using log::EventsBody;
 
-class Records : public RecordSink, public RecordSource {
- public:
-  Status put(ByteView record) override {
-    records.emplace_back(record.begin(), record.end());
-    return {};
-  }
-  Result<std::optional<ByteView>> take() override {
-    if (at == records.size()) return std::optional<ByteView>();
-    return std::optional<ByteView>(records[at++]);
-  }
-  std::vector<Bytes> records;
-  std::size_t at = 0;
-};
+using Records = RecordsInMemory;
 
 // What the index should know, kept the naive way.
 struct Model {
