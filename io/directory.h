@@ -2,6 +2,8 @@
 //
 // What survives a crash: a created, removed or renamed name only after sync() of its directory returned;
 // until then any subset of the name changes may be there, each of them whole.
+//
+// Operations finish, as those on files do: deadline and cancellation of the Wait do not interrupt them.
 #pragma once
 
 #include "io/base/result.h"
