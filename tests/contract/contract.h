@@ -59,6 +59,10 @@ struct Implementation {
   }
 };
 
+inline std::string name_of(const testing::TestParamInfo<Implementation>& test) {
+  return test.param.name;
+}
+
 // Gives each test a world, and a limit of 30 seconds on everything that can be interrupted.
 class IoContract : public testing::TestWithParam<Implementation> {
  protected:
@@ -87,9 +91,9 @@ class Crew {
 
 }  // namespace verity::io::contract
 
-// Inside namespace verity::io::contract. `name`: letters and digits; `make_factory` as for
+// Inside namespace verity::io::contract. `world_name`: letters and digits; `make_factory` as for
 // Implementation::make.
-#define VERITY_IO_CONTRACT(name, make_factory)                                                           \
-  INSTANTIATE_TEST_SUITE_P(name, IoContract,                                                             \
-                           testing::Values(::verity::io::contract::Implementation{#name, make_factory}), \
-                           [](const auto& info) { return info.param.name; })
+#define VERITY_IO_CONTRACT(world_name, make_factory)                                   \
+  INSTANTIATE_TEST_SUITE_P(world_name, IoContract,                                     \
+                           testing::Values(Implementation{#world_name, make_factory}), \
+                           ::verity::io::contract::name_of)
