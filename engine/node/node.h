@@ -27,7 +27,7 @@ namespace verity::node {
 
 struct NodeStatus {
   NodeId node_id;
-  std::string state;        // "leader", "read_only", "starting", "stopping"
+  std::string state;        // "leader", "read_only", "starting" (deriving state from the log), "stopping", "failed"
   std::string reason;       // why it is not writable; empty while it is
   View view;
   Position commit_index;
@@ -68,6 +68,10 @@ class Node {
   virtual NodeStatus status() const = 0;
   virtual bool is_ready() const = 0;  // serves reads and writes
   virtual const NodeMetrics& metrics() const = 0;
+
+  // Suspends until the node cannot go on (a failed disk): the error; or until stop() began or `wait` ends: fine. The
+  // process then exits and recovery decides.
+  virtual Status wait_until_failed(io::Wait& wait) = 0;
 
   // Finishes what is queued, writes the last mark and checkpoint, ends every fiber of the node. Idempotent. Must have
   // returned before destruction, also after a crash of the world.

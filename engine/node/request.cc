@@ -40,6 +40,8 @@ std::string_view describe(RefusalCode code) {
       return "read_only";
     case RefusalCode::damaged:
       return "damaged";
+    case RefusalCode::out_of_space:
+      return "out_of_space";
     case RefusalCode::overloaded:
       return "overloaded";
     case RefusalCode::not_ready:

@@ -1,7 +1,7 @@
 // What a node can be asked, and what it answers: the vocabulary between net/ and the engine.
 //
-// Text in requests is borrowed and outlives the call. Names and JSON are checked where they enter the node;
-// whoever builds a request checks only its own syntax.
+// Text in requests is borrowed and outlives the call. Names, sizes and expectations are checked by the node; that
+// data and metadata are JSON by whoever parses the request.
 #pragma once
 
 #include "engine/crypto/sha256.h"
@@ -30,6 +30,7 @@ enum class RefusalCode : std::uint8_t {
   idempotency_full,        // too many keys within their window
   read_only,               // started read-only, or damage was found
   damaged,                 // the entry at Refusal::position cannot be read
+  out_of_space,            // the disk has no room for another segment; reads go on
   overloaded,              // too much is queued; retry after Refusal::retry_after
   not_ready,               // an index is being rebuilt, or the node is starting or stopping
   outcome_unknown,         // the request may or may not have happened
