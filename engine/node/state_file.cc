@@ -1,0 +1,167 @@
+#include "engine/node/state_file.h"
+
+#include "engine/log/checksum.h"
+#include "io/base/aligned_buffer.h"
+#include "io/base/assert.h"
+#include "io/directory.h"
+#include "io/fiber/wait.h"
+#include "io/file.h"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cstdio>
+
+namespace verity::node {
+namespace {
+
+constexpr std::size_t copy_bytes = 4096;
+constexpr std::array<std::string_view, 2> copy_names = {"state.json", "state.copy.json"};
+constexpr std::string_view checksum_member = "\"checksum\"";
+
+using Json = nlohmann::ordered_json;
+
+std::string checksum_text(std::string_view text) {
+  const auto checksum = checksum128(as_bytes(text));
+  std::array<char, 33> digits{};
+  std::snprintf(digits.data(), digits.size(), "%016llx%016llx", static_cast<unsigned long long>(checksum[1]),
+                static_cast<unsigned long long>(checksum[0]));
+  return std::string(digits.data(), 32);
+}
+
+std::unexpected<Error> bad(std::string why) {
+  return fail(ErrorCode::corrupt, std::move(why));
+}
+
+Id128 id_from(const Json& json, const char* member) {
+  const std::optional<Bytes> bytes = from_hex(json.at(member).get<std::string>());
+  Id128 id;
+  if (!bytes || bytes->size() != id.bytes.size())
+    throw std::runtime_error(std::string(member) + " is not an id");
+  std::memcpy(id.bytes.data(), bytes->data(), id.bytes.size());
+  return id;
+}
+
+Status write_copy(io::Wait& wait, io::Directory& meta, std::string_view name, std::string_view text) {
+  VERITY_TRY_ASSIGN(const auto file, meta.open(wait, name, {.mode = io::OpenMode::create}));
+  VERITY_TRY(file->write(wait, 0, as_bytes(text), io::Durability::durable));
+  VERITY_TRY(file->sync(wait));  // the size of a new file
+  return meta.sync(wait);
+}
+
+// Nothing if the file is not there.
+Result<std::optional<std::string>> read_copy(io::Wait& wait, io::Directory& meta, std::string_view name) {
+  const auto file = meta.open(wait, name, {.mode = io::OpenMode::read});
+  if (!file && file.error().code == ErrorCode::not_found) return std::optional<std::string>();
+  if (!file) return std::unexpected(file.error());
+  std::string text(copy_bytes + 1, '\0');
+  VERITY_TRY_ASSIGN(const ByteCount got, (*file)->read(wait, 0, std::as_writable_bytes(std::span(text))));
+  text.resize(got);
+  return std::optional(std::move(text));
+}
+
+}  // namespace
+
+std::string encode_state(const DurableState& state) {
+  Json json;
+  json["format"] = 1;
+  json["sequence"] = state.sequence;
+  json["cluster_id"] = state.cluster_id.describe();
+  json["epoch"] = state.epoch.describe();
+  json["cluster_name"] = state.cluster_name;
+  json["node_id"] = state.node_id.value;
+  json["incarnation"] = state.incarnation.describe();
+  json["boot_number"] = state.boot_number;
+  json["boot_nonce"] = state.boot_nonce.describe();
+  json["view"] = state.view.value;
+  json["log_view"] = state.log_view.value;
+  json["phase"] = state.founded ? "member" : "founding";
+  json["running"] = state.running;
+  json["durable_position"] = state.durable_position.value;
+  std::string text = json.dump(2);
+  text.resize(text.size() - 2);  // "\n}"
+  text += ",\n  ";
+  text += std::string(checksum_member) + ": \"" + checksum_text(text) + "\"\n}\n";
+  VERITY_ASSERT_NOTE(text.size() < copy_bytes, "the cluster's name is too long for the node state");
+  text.resize(copy_bytes - 1, ' ');
+  return text + "\n";
+}
+
+Result<DurableState> decode_state(std::string_view text) {
+  const auto member_at = text.rfind(checksum_member);
+  if (member_at == std::string_view::npos) return bad("there is no checksum");
+  const auto end = text.find('}', member_at);
+  if (end == std::string_view::npos) return bad("it is cut off");
+  try {
+    const Json json = Json::parse(text.substr(0, end + 1));
+    if (json.at("checksum").get<std::string>() != checksum_text(text.substr(0, member_at))) {
+      return bad("the checksum does not match");
+    }
+    if (const auto format = json.at("format").get<std::uint64_t>(); format != 1) {
+      return fail(ErrorCode::unsupported, "format " + std::to_string(format) + "; this release knows 1");
+    }
+    DurableState state;
+    state.sequence = json.at("sequence").get<std::uint64_t>();
+    state.cluster_id = id_from(json, "cluster_id");
+    state.epoch = id_from(json, "epoch");
+    state.cluster_name = json.at("cluster_name").get<std::string>();
+    state.node_id = NodeId{json.at("node_id").get<std::uint64_t>()};
+    state.incarnation = id_from(json, "incarnation");
+    state.boot_number = json.at("boot_number").get<std::uint64_t>();
+    state.boot_nonce = id_from(json, "boot_nonce");
+    state.view = View{json.at("view").get<std::uint64_t>()};
+    state.log_view = View{json.at("log_view").get<std::uint64_t>()};
+    state.founded = json.at("phase").get<std::string>() == "member";
+    state.running = json.at("running").get<std::string>();
+    state.durable_position = Position{json.at("durable_position").get<std::uint64_t>()};
+    return state;
+  } catch (const std::exception& error) {
+    return bad(error.what());
+  }
+}
+
+Result<LoadedState> load_state(io::Wait& wait, io::Directory& meta, bool read_only) {
+  LoadedState loaded;
+  std::array<std::optional<DurableState>, 2> copies;
+  std::string problems;
+  bool any_there = false;
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    const std::string name = "meta/" + std::string(copy_names[i]);
+    const auto text = read_copy(wait, meta, copy_names[i]);
+    if (!text && text.error().code == ErrorCode::crashed) return std::unexpected(text.error());
+    if (text && !*text) {
+      problems += name + " is missing; ";
+      continue;
+    }
+    any_there = true;
+    const Result<DurableState> decoded =
+        text ? decode_state(**text) : Result<DurableState>(std::unexpected(text.error()));
+    if (!decoded && decoded.error().code == ErrorCode::unsupported) {
+      return fail(ErrorCode::unsupported, name + ": " + decoded.error().message);
+    }
+    if (decoded) {
+      copies[i] = *decoded;
+    } else {
+      problems += name + ": " + decoded.error().message + "; ";
+    }
+  }
+  if (!any_there) return loaded;
+  if (!copies[0] && !copies[1]) return bad(problems + "this node has forgotten its promises");
+  const bool first_counts = copies[0] && (!copies[1] || copies[0]->sequence >= copies[1]->sequence);
+  loaded.state = first_counts ? *copies[0] : *copies[1];
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    if (copies[i] == loaded.state || read_only) continue;
+    if (!copies[i]) loaded.notes.push_back(problems + "it was written anew from the other copy");
+    VERITY_TRY(write_copy(wait, meta, copy_names[i], encode_state(*loaded.state)));
+  }
+  return loaded;
+}
+
+Status save_state(io::Wait& wait, io::Directory& meta, DurableState& state) {
+  ++state.sequence;
+  const std::string text = encode_state(state);
+  for (const std::string_view name : copy_names) VERITY_TRY(write_copy(wait, meta, name, text));
+  return {};
+}
+
+}  // namespace verity::node

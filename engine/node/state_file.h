@@ -1,0 +1,55 @@
+// The durable node state in meta/: two copies of the same thing (docs/format/state.md).
+#pragma once
+
+#include "io/base/ids.h"
+#include "io/base/result.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace verity::io {
+class Directory;
+class Wait;
+}  // namespace verity::io
+
+namespace verity::node {
+
+struct DurableState {
+  std::uint64_t sequence = 0;
+  Id128 cluster_id;
+  Id128 epoch;
+  std::string cluster_name;
+  NodeId node_id;
+  Id128 incarnation;
+  std::uint64_t boot_number = 0;
+  Id128 boot_nonce;
+  View view;
+  View log_view;
+  bool founded = false;
+  std::string running = "stopped";  // "fsync", "async" or "stopped"
+  Position durable_position;        // after a clean stop; else 0
+
+  bool operator==(const DurableState&) const = default;
+};
+
+// One copy, 4096 bytes.
+std::string encode_state(const DurableState& state);
+// corrupt, or unsupported for another format.
+Result<DurableState> decode_state(std::string_view text);
+
+struct LoadedState {
+  std::optional<DurableState> state;  // nothing: there is no copy at all
+  std::vector<std::string> notes;     // one copy was bad and has been written anew
+};
+
+// Reads both copies. A bad or missing one is written anew from the other unless `read_only`.
+// corrupt: copies are there and none is good. unsupported: written by another release.
+Result<LoadedState> load_state(io::Wait& wait, io::Directory& meta, bool read_only);
+
+// Writes both copies, one after the other, each durable; sets state.sequence to one more first. When it returns the new
+// state may be acted on.
+Status save_state(io::Wait& wait, io::Directory& meta, DurableState& state);
+
+}  // namespace verity::node

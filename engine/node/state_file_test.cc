@@ -1,0 +1,49 @@
+#include "engine/node/state_file.h"
+
+#include <gtest/gtest.h>
+
+namespace verity::node {
+namespace {
+
+DurableState sample() {
+  DurableState state;
+  state.sequence = 7;
+  state.cluster_id.bytes.fill(1);
+  state.epoch.bytes.fill(2);
+  state.cluster_name = "production \"one\"";
+  state.node_id = NodeId{1};
+  state.incarnation.bytes.fill(3);
+  state.boot_number = 12;
+  state.founded = true;
+  state.running = "fsync";
+  state.durable_position = Position{42};
+  return state;
+}
+
+TEST(StateFile, DecodesToWhatWasEncoded) {
+  const std::string text = encode_state(sample());
+  EXPECT_EQ(text.size(), 4096u);
+  EXPECT_EQ(decode_state(text), sample());
+}
+
+TEST(StateFile, EveryFlippedBitIsFoundOrHarmless) {
+  std::string text = encode_state(sample());
+  for (std::size_t bit = 0; bit < text.size() * 8; ++bit) {
+    text[bit / 8] = static_cast<char>(text[bit / 8] ^ (1 << (bit % 8)));
+    const Result<DurableState> decoded = decode_state(text);
+    if (decoded) {
+      EXPECT_EQ(*decoded, sample()) << "bit " << bit;
+    } else {
+      EXPECT_EQ(decoded.error().code, ErrorCode::corrupt) << "bit " << bit;
+    }
+    text[bit / 8] = static_cast<char>(text[bit / 8] ^ (1 << (bit % 8)));
+  }
+}
+
+TEST(StateFile, RefusesNonsenseByName) {
+  EXPECT_EQ(decode_state("").error().message, "there is no checksum");
+  EXPECT_EQ(decode_state("{\"checksum\"").error().message, "it is cut off");
+}
+
+}  // namespace
+}  // namespace verity::node
