@@ -145,24 +145,20 @@ void Disk::crash() {
   in_flight_.clear();
 }
 
+void Disk::forget_process() {
+  locks_.clear();
+  in_flight_.clear();
+}
+
 void Disk::crash_folder(Folder& folder) {
-  // A change survives only if every earlier unsynced change to one of its names does: the kernel journals
-  // the changes of one name in their order. Between names anything goes.
-  std::set<std::string> stuck;
+  // Any subset, each change whole: the interface promises no order, not even between changes of one name.
   const std::uint64_t keep_of_4 = crash_prng_.below(5);  // all, none or some
   for (const NameChange& change : folder.unsynced) {
-    const bool possible =
-        !stuck.contains(change.name) && !(change.to.size() > 0 && stuck.contains(change.to));
-    if (possible && crash_prng_.chance(keep_of_4, 4)) {
-      Folder::apply(folder.durable, change);
-      world_.trace().line(world_.now(), name_,
-                          "kept   name " + change.name + (change.to.empty() ? "" : " > " + change.to));
-    } else {
-      stuck.insert(change.name);
-      if (!change.to.empty()) stuck.insert(change.to);
-      world_.trace().line(world_.now(), name_,
-                          "lost   name " + change.name + (change.to.empty() ? "" : " > " + change.to));
-    }
+    const bool kept = crash_prng_.chance(keep_of_4, 4);
+    if (kept) Folder::apply(folder.durable, change);
+    world_.trace().line(world_.now(), name_,
+                        (kept ? "kept   name " : "lost   name ") + change.name +
+                            (change.to.empty() ? "" : " > " + change.to));
   }
   folder.unsynced.clear();
   folder.current = folder.durable;

@@ -4,7 +4,7 @@
 //                   current bytes          what a reader sees
 //                   versions per sector    written, not yet synced: a crash keeps any one of them, or none
 //                   size changes           not yet synced: a crash keeps any prefix
-//   directory: durable names + changes     a crash keeps any subset that leaves each name's own order intact
+//   directory: durable names + changes     a crash keeps any subset, each of them whole
 //
 // It keeps exactly the promises of io/file.h and io/directory.h, and no better ones. Beyond them it misbehaves
 // only as FaultOptions say (docs/faults.md), and remembers in damages() what it did.
@@ -84,6 +84,8 @@ class Disk {
 
   // Power is gone: what was not synced is decided now. Called by the process' crash.
   void crash();
+  // Only the process is gone: what it wrote stays in the page cache, synced or not, and its locks are free.
+  void forget_process();
 
   DiskOptions& options() { return options_; }
   const std::vector<Damage>& damages() const { return damages_; }

@@ -466,7 +466,13 @@ Result<std::unique_ptr<io::DirectoryLock>> SimDirectory::lock(io::Wait& wait, st
 }
 
 std::unique_ptr<io::Directory> Disk::mount(Process& process, std::string path) {
-  process.on_crash([this] { crash(); });
+  process.on_crash([this, &process] {
+    if (process.crash_kind() == CrashKind::power) {
+      crash();
+    } else {
+      forget_process();
+    }
+  });
   return std::make_unique<SimDirectory>(*this, process, root_, std::move(path));
 }
 

@@ -124,7 +124,7 @@ TEST(SimDisk, ACutNeverBringsBackWhatItCutOff) {
   }
 }
 
-TEST(SimDisk, NameChangesSurviveInAnySubsetButOneNameKeepsItsOrder) {
+TEST(SimDisk, NameChangesSurviveInAnySubset) {
   std::set<std::string> seen;
   for (std::uint64_t seed = 0; seed < 600; ++seed) {
     Scene scene(seed);
@@ -144,8 +144,9 @@ TEST(SimDisk, NameChangesSurviveInAnySubsetButOneNameKeepsItsOrder) {
     }
     seen.insert(names);
   }
-  EXPECT_EQ(seen, (std::set<std::string>{"currentc nextn ", "currentc nextn other ", "0c nextn ",
-                                         "0c nextn other ", "0c currentn ", "0c currentn other "}));
+  EXPECT_EQ(seen,
+            (std::set<std::string>{"currentc nextn ", "currentc nextn other ", "0c nextn ", "0c nextn other ",
+                                   "0c currentn ", "0c currentn other ", "currentn ", "currentn other "}));
 }
 
 TEST(SimDisk, AfterAFailedSyncNothingUnsyncedIsKnownAndALaterSyncDoesNotHelp) {

@@ -106,9 +106,10 @@ void Process::spawn(std::string_view name, std::move_only_function<void(io::Wait
   });
 }
 
-void Process::crash(std::string_view why) {
+void Process::crash(std::string_view why, CrashKind kind) {
   if (crashed_) return;
-  trace("crash  " + std::string(why));
+  crash_kind_ = kind;
+  trace((kind == CrashKind::power ? "crash  power, " : "crash  kill, ") + std::string(why));
   crashed_ = true;
   auto actions = std::exchange(crash_actions_, {});
   for (auto& [id, action] : actions) action();
@@ -143,7 +144,8 @@ void Process::drain() {
 bool Process::begin_call() {
   if (crashed_) return false;
   ++call_count_;
-  if (crash_at_call_ != 0 && call_count_ == crash_at_call_) crash("at call " + std::to_string(call_count_));
+  if (crash_at_call_ != 0 && call_count_ == crash_at_call_)
+    crash("at call " + std::to_string(call_count_), crash_at_call_kind_);
   return !crashed_;
 }
 

@@ -24,6 +24,11 @@ namespace verity::sim {
 class Disk;
 class SimNetwork;
 
+enum class CrashKind : std::uint8_t {
+  power,  // the machine: its disk keeps what its promises say, and no more
+  kill,   // the process alone: the page cache lives on
+};
+
 struct ProcessOptions {
   std::string host;  // "node1": its address on the network
   std::uint64_t boot = 1;
@@ -60,14 +65,18 @@ class Process {
   void ask_to_end() { end_.cancel(); }
 
   // From anywhere, also from one of its own fibers. Idempotent.
-  void crash(std::string_view why);
+  void crash(std::string_view why, CrashKind kind = CrashKind::power);
+  CrashKind crash_kind() const { return crash_kind_; }
   bool is_crashed() const { return crashed_; }
   bool is_finished() const { return loop_->fiber_count() == 0; }
   // Lets the world run on until no fiber is left; a fiber that never ends fails the run.
   void drain();
 
   // Counts calls that reached the outside; crashes the process at call number `call`, before it takes effect.
-  void crash_at_call(std::uint64_t call) { crash_at_call_ = call; }
+  void crash_at_call(std::uint64_t call, CrashKind kind = CrashKind::power) {
+    crash_at_call_ = call;
+    crash_at_call_kind_ = kind;
+  }
   std::uint64_t call_count() const { return call_count_; }
 
   // ---- for disk and network
@@ -99,6 +108,8 @@ class Process {
   io::CancelSource end_;
   bool crashed_ = false;
   bool drained_ = false;
+  CrashKind crash_kind_ = CrashKind::power;
+  CrashKind crash_at_call_kind_ = CrashKind::power;
   std::uint64_t call_count_ = 0;
   std::uint64_t crash_at_call_ = 0;
   std::uint64_t call_sequence_ = 0;
