@@ -1,0 +1,124 @@
+#include "net/http/problem.h"
+
+#include "net/http/json_writer.h"
+#include "net/http/message.h"
+
+namespace verity::http {
+
+namespace {
+
+// Limits on counts are a conflict with what exists; limits on sizes are the fault of this request's body.
+int limit_status(const std::string& detail) {
+  const bool is_count = detail.find("max_streams_per_tenant") != std::string::npos ||
+                        detail.find("max_tenants") != std::string::npos;
+  return is_count ? 422 : 413;
+}
+
+int status_of(const node::Refusal& refusal) {
+  switch (refusal.code) {
+    case node::RefusalCode::invalid_request:
+      return 400;
+    case node::RefusalCode::tenant_not_found:
+      return 404;
+    case node::RefusalCode::stream_not_found:
+      return 404;
+    case node::RefusalCode::tenant_exists:
+      return 409;
+    case node::RefusalCode::expectation_failed:
+      return 409;
+    case node::RefusalCode::limit_exceeded:
+      return limit_status(refusal.detail);
+    case node::RefusalCode::idempotency_conflict:
+      return 422;
+    case node::RefusalCode::idempotency_full:
+      return 429;
+    case node::RefusalCode::overloaded:
+      return 429;
+    case node::RefusalCode::read_only:
+      return 503;
+    case node::RefusalCode::not_ready:
+      return 503;
+    case node::RefusalCode::outcome_unknown:
+      return 503;
+    case node::RefusalCode::cancelled:
+      return 503;
+    case node::RefusalCode::damaged:
+      return 500;
+  }
+  return 500;
+}
+
+void append_failed_expectations(std::string& out, const std::vector<node::FailedExpectation>& all) {
+  out += ",\"failed_expectations\":[";
+  bool is_first = true;
+  for (const node::FailedExpectation& failed : all) {
+    if (!is_first) out += ',';
+    is_first = false;
+    out += "{\"stream\":";
+    append_json_string(out, failed.stream);
+    if (!failed.subject.empty()) {
+      out += ",\"subject\":";
+      append_json_string(out, failed.subject);
+    }
+    out += ",\"expected\":";
+    append_json_string(out, failed.expected.describe());
+    out += ",\"actual\":";
+    if (failed.actual) {
+      append_json_number(out, failed.actual->value);
+    } else {
+      out += "null";
+    }
+    out += '}';
+  }
+  out += ']';
+}
+
+// Whole seconds, rounded up, at least one.
+std::int64_t retry_seconds(Duration duration) {
+  const std::int64_t seconds = (duration.count() + 999'999'999) / 1'000'000'000;
+  return seconds < 1 ? 1 : seconds;
+}
+
+}  // namespace
+
+Problem to_problem(node::Refusal refusal) {
+  Problem problem{status_of(refusal), node::describe(refusal.code), std::move(refusal.detail)};
+  problem.failed_expectations = std::move(refusal.failed_expectations);
+  problem.position = refusal.position;
+  problem.retry_after = refusal.retry_after;
+  if (problem.status == 429 && problem.retry_after == Duration::zero()) problem.retry_after = 1s;
+  return problem;
+}
+
+void answer(Response& response, const Problem& problem) {
+  const bool close = response.close;
+  response.clear();
+  response.close = close;
+  response.status = problem.status;
+  response.content_type = "application/problem+json";
+  if (!problem.allow.empty()) response.headers.emplace_back("Allow", problem.allow);
+  if (problem.retry_after > Duration::zero()) {
+    response.headers.emplace_back("Retry-After", std::to_string(retry_seconds(problem.retry_after)));
+  }
+  std::string& out = response.body;
+  out += "{\"title\":";
+  append_json_string(out, reason_phrase(problem.status));
+  out += ",\"status\":" + std::to_string(problem.status);
+  out += ",\"code\":";
+  append_json_string(out, problem.code);
+  out += ",\"detail\":";
+  append_json_string(out, problem.detail);
+  if (!problem.failed_expectations.empty()) append_failed_expectations(out, problem.failed_expectations);
+  if (problem.position.value > 0) out += ",\"position\":" + problem.position.describe();
+  out += "}\n";
+}
+
+Problem invalid_request(std::string detail) {
+  return {400, "invalid_request", std::move(detail)};
+}
+
+Problem content_too_large(std::string detail) {
+  return {413, "limit_exceeded", std::move(detail)};
+}
+
+}  // namespace verity::http

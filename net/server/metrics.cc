@@ -1,0 +1,143 @@
+#include "net/server/metrics.h"
+
+#include "engine/node/node.h"
+#include "io/clock.h"
+#include "net/server/context.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <limits>
+#include <sstream>
+
+namespace verity::server {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+double seconds(Duration duration) {
+  return static_cast<double>(duration.count()) / 1e9;
+}
+double upper_bound(Duration bound) {
+  return seconds(bound);
+}
+double upper_bound(ByteCount bound) {
+  return static_cast<double>(bound);
+}
+
+class Families {
+ public:
+  void counter(const char* name, const char* help, std::uint64_t value) {
+    ClientMetric metric;
+    metric.counter.value = static_cast<double>(value);
+    add(name, help, MetricType::Counter).metric.push_back(metric);
+  }
+
+  void gauge(const char* name, const char* help, double value) {
+    ClientMetric metric;
+    metric.gauge.value = value;
+    add(name, help, MetricType::Gauge).metric.push_back(metric);
+  }
+  void gauge(const char* name, const char* help, std::uint64_t value) {
+    gauge(name, help, static_cast<double>(value));
+  }
+
+  template <class Histogram>
+  void histogram(const char* name, const char* help, const Histogram& observed) {
+    ClientMetric metric;
+    std::uint64_t cumulative = 0;
+    for (std::size_t bucket = 0; bucket < Histogram::bucket_count; ++bucket) {
+      cumulative += observed.count(bucket);
+      metric.histogram.bucket.push_back({cumulative, upper_bound(Histogram::bound(bucket))});
+    }
+    cumulative += observed.count(Histogram::bucket_count);
+    metric.histogram.bucket.push_back({cumulative, std::numeric_limits<double>::infinity()});
+    metric.histogram.sample_count = cumulative;
+    metric.histogram.sample_sum = upper_bound(observed.sum());
+    add(name, help, MetricType::Histogram).metric.push_back(metric);
+  }
+
+  MetricFamily& add(const char* name, const char* help, MetricType type) {
+    MetricFamily& family = families_.emplace_back();
+    family.name = name;
+    family.help = help;
+    family.type = type;
+    return family;
+  }
+
+  const std::vector<MetricFamily>& all() const { return families_; }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+void add_node(Families& families, const node::NodeStatus& status, const node::NodeMetrics& metrics) {
+  families.counter("verity_log_entries_total", "Log entries written by this process",
+                   metrics.log_entries_total);
+  families.counter("verity_log_bytes_total", "Log bytes written by this process, with headers and padding",
+                   metrics.log_bytes_total);
+  families.counter("verity_consensus_commits_total", "Entries committed", metrics.consensus_commits_total);
+  families.gauge("verity_consensus_view", "Current consensus view", status.view.value);
+  families.gauge(
+      "verity_consensus_leader", "Current leader node ID, 0 if none",
+      status.state == "leader" || status.state == "read_only" ? status.node_id.value : std::uint64_t{0});
+  families.gauge("verity_commit_position", "Position of the last committed entry", status.commit_index.value);
+  families.gauge("verity_applied_position", "Position of the last applied entry", status.applied_index.value);
+  families.gauge("verity_active_tenants", "Tenants that exist", status.tenants);
+  families.gauge("verity_node_writable", "1 while the node takes writes", status.reason.empty() ? 1.0 : 0.0);
+  families.histogram("verity_write_duration_seconds", "From an append's arrival at the node to its answer",
+                     metrics.write_duration);
+  families.histogram("verity_durable_write_duration_seconds", "Time of one durable write of the log",
+                     metrics.durable_write_duration);
+  families.histogram("verity_flush_size_bytes", "Size of one durable write of the log", metrics.flush_bytes);
+  families.gauge("verity_queue_entries", "Entries proposed and not yet durable", metrics.queue_entries);
+  families.gauge("verity_queue_bytes", "Bytes proposed and not yet durable", metrics.queue_bytes);
+  families.counter("verity_refused_overloaded_total", "Requests refused because too much was queued",
+                   metrics.refused_overloaded_total);
+  families.counter("verity_idempotent_replays_total",
+                   "Appends answered from an earlier one with the same key",
+                   metrics.idempotent_replays_total);
+  families.counter("verity_scrub_bytes_total", "Log bytes read again by the scrubber",
+                   metrics.scrubbed_bytes_total);
+  families.counter("verity_scrub_rounds_total", "Complete rounds of the scrubber",
+                   metrics.scrub_rounds_total);
+  families.counter("verity_damaged_entries_total", "Damaged entries found by start, reads or the scrubber",
+                   metrics.damaged_entries_total);
+}
+
+void add_server(Families& families, const Context& context) {
+  const ServerCounters& counters = context.counters;
+  MetricFamily& requests = families.add("verity_http_requests_total",
+                                        "HTTP requests answered, by method and status", MetricType::Counter);
+  for (const auto& [key, count] : counters.requests) {
+    ClientMetric metric;
+    metric.label.push_back({"method", std::string(describe(key.first))});
+    metric.label.push_back({"code", std::to_string(key.second)});
+    metric.counter.value = static_cast<double>(count);
+    requests.metric.push_back(metric);
+  }
+  families.gauge("verity_http_connections", "Client connections open now", counters.connections);
+  families.gauge("verity_http_subscriptions", "Subscriptions open now", counters.subscriptions);
+  families.counter("verity_http_connections_refused_total", "Connections refused over the limit",
+                   counters.connections_refused);
+  families.gauge("verity_http_memory_bytes", "Request bodies and answers in memory now",
+                 context.memory.held());
+  families.gauge("verity_uptime_seconds", "Time since this server started",
+                 seconds(context.world.clock.monotonic() - context.started_at));
+}
+
+}  // namespace
+
+std::string render_metrics(const Context& context) {
+  Families families;
+  add_node(families, context.node.status(), context.node.metrics());
+  add_server(families, context);
+  std::ostringstream out;
+  prometheus::TextSerializer().Serialize(out, families.all());
+  return std::move(out).str();
+}
+
+}  // namespace verity::server

@@ -1,0 +1,54 @@
+#include "net/server/status.h"
+
+#include "engine/node/node.h"
+#include "io/clock.h"
+#include "net/http/json_writer.h"
+#include "net/server/context.h"
+
+namespace verity::server {
+
+namespace {
+
+void add(std::string& out, std::string_view key, std::uint64_t number) {
+  out += key;
+  http::append_json_number(out, number);
+}
+
+void add(std::string& out, std::string_view key, std::string_view text) {
+  out += key;
+  http::append_json_string(out, text);
+}
+
+}  // namespace
+
+void append_status(std::string& out, const Context& context) {
+  const node::NodeStatus status = context.node.status();
+  const bool is_stopping = context.stopping.is_cancelled();
+  const Duration uptime = context.world.clock.monotonic() - context.started_at;
+  add(out, "{\"node_id\":", status.node_id.value);
+  add(out, ",\"state\":", is_stopping ? "stopping" : std::string_view(status.state));
+  if (!status.reason.empty()) add(out, ",\"reason\":", status.reason);
+  add(out, ",\"view\":", status.view.value);
+  add(out, ",\"commit_index\":", status.commit_index.value);
+  add(out, ",\"applied_index\":", status.applied_index.value);
+  out += ",\"cluster\":{\"peers\":[]}";
+  add(out, ",\"durable_position\":", status.durable_position.value);
+  add(out, ",\"sync_mode\":", status.sync_mode == node::SyncMode::fsync ? "fsync" : "async");
+  add(out, ",\"io_backend\":", context.options.io_backend);
+  add(out, ",\"cluster_name\":", status.cluster_name);
+  add(out, ",\"cluster_id\":", status.cluster_id.describe());
+  add(out, ",\"tenants\":", status.tenants);
+  out += ",\"index_ready\":";
+  out += status.index_ready ? "true" : "false";
+  out += ",\"damage\":[";
+  bool is_first = true;
+  for (const std::string& line : status.damage) {
+    add(out, is_first ? "" : ",", line);
+    is_first = false;
+  }
+  add(out, "],\"version\":", context.options.version);
+  add(out, ",\"uptime_seconds\":", static_cast<std::uint64_t>(uptime.count() / 1'000'000'000));
+  out += "}\n";
+}
+
+}  // namespace verity::server
