@@ -148,6 +148,7 @@ class FakeNode final : public node::Node {
   }
   bool is_ready() const override { return ready; }
   const node::NodeMetrics& metrics() const override { return counted; }
+  Status wait_until_failed(io::Wait& wait) override { return wait.sleep(24h); }
   Status stop(io::Wait&) override { return {}; }
 
  private:
