@@ -86,10 +86,11 @@ JsonChecker::~JsonChecker() = default;
 std::optional<std::string> JsonChecker::find_fault(std::string_view text, std::size_t depth_max) {
   if (text.starts_with("\xEF\xBB\xBF"))
     return "the text begins with a byte order mark; JSON is sent without one";
-  // simdjson counts the document itself as a level.
+  // simdjson does not count an empty innermost level: what it lets pass nests at most `depth_max` deep, and where it
+  // refuses, the exact answer comes from the slow way.
   const std::size_t capacity = std::max<std::size_t>(text.size(), 64);
   if (const auto error =
-          parsers_->parser.allocate(std::max(capacity, parsers_->parser.capacity()), depth_max + 1);
+          parsers_->parser.allocate(std::max(capacity, parsers_->parser.capacity()), depth_max);
       error != simdjson::SUCCESS) {
     return "no memory to check " + std::to_string(text.size()) + " bytes of JSON";
   }
@@ -98,8 +99,8 @@ std::optional<std::string> JsonChecker::find_fault(std::string_view text, std::s
   if (error == simdjson::SUCCESS) return std::nullopt;
 
   auto fault = find_fault_slowly(text, depth_max);
-  // The two may differ on numbers only: simdjson calls integers beyond 64 bits an error.
-  if (!fault && error != simdjson::NUMBER_ERROR) {
+  // The two differ on integers beyond 64 bits and on the deepest level only.
+  if (!fault && error != simdjson::NUMBER_ERROR && error != simdjson::DEPTH_ERROR) {
     fault = std::string("invalid JSON: ") + simdjson::error_message(error);
   }
   return fault;
