@@ -218,6 +218,11 @@ class Loader {
                shown(Key::max_record_size) + " is larger than " + shown(Key::max_batch_size) +
                    ": such a record would never fit into a request");
     }
+    if (number(Key::max_batch_size) > number(Key::segment_size) / 2) {
+      loaded_.notes.push_back(place_of(Key::segment_size, Key::max_batch_size) + ": " + shown(Key::max_batch_size) +
+                              " is more than half of " + shown(Key::segment_size) +
+                              ": an entry lies in one segment, so the largest requests may be refused for its size");
+    }
   }
 
   void fill() {
@@ -226,6 +231,10 @@ class Loader {
     config.metrics_address = address(Key::metrics_address);
     config.data_dir = text(Key::data_dir);
     config.log_level = *io::parse_log_level(text(Key::log_level));
+    const std::string& backend = text(Key::io_backend);
+    config.io_backend = backend == "io_uring"   ? IoBackend::io_uring
+                        : backend == "fallback" ? IoBackend::fallback
+                                                : IoBackend::automatic;
     config.node.node_id = {number(Key::node_id)};
     config.node.cluster_name = text(Key::cluster_name);
     config.node.sync_mode = text(Key::sync_mode) == "async" ? node::SyncMode::async : node::SyncMode::fsync;

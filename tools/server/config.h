@@ -45,11 +45,14 @@ struct Setting {
   bool given = false;              // by anybody
 };
 
+enum class IoBackend : std::uint8_t { automatic, io_uring, fallback };
+
 struct ServerConfig {
   io::Address bind_address;
   io::Address metrics_address;
   std::string data_dir;
   io::LogLevel log_level = io::LogLevel::info;
+  IoBackend io_backend = IoBackend::automatic;
   node::NodeOptions node;  // all but lock_holder
 
   std::map<Key, Setting> settings;  // every key

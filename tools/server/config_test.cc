@@ -192,7 +192,7 @@ TEST(Config, UnknownKeysNameLineAndNearest) {
             "config.toml:4: unknown key \"segmentsize\" in [storage]; did you mean \"segment_size\"?");
   EXPECT_EQ(problem_of("[storage]\ncolour = \"blue\"\n"),
             "config.toml:2: unknown key \"colour\" in [storage]; known keys there: data_dir, segment_size, "
-            "sync_mode");
+            "sync_mode, io_backend");
   EXPECT_EQ(problem_of("[server]\nlog_level = \"info\"\n"),
             "config.toml:2: unknown key \"log_level\" in [server]; it belongs to [telemetry]");
   EXPECT_EQ(
@@ -237,7 +237,7 @@ TEST(Config, BadValuesNameValueAndWhatIsAllowed) {
   EXPECT_THAT(problem_of("[server]\nallow_insecure = \"true\"\n"), HasSubstr("allowed: true or false"));
   EXPECT_EQ(problem_of("[storage]\nsync_mode = \"sometimes\"\n"),
             "config.toml:2: [storage] sync_mode: \"sometimes\" is not allowed; allowed: one of fsync, async");
-  EXPECT_THAT(problem_of("[storage]\nsegment_size = \"1KB\"\n"), HasSubstr("a size of 64KB..4GB"));
+  EXPECT_THAT(problem_of("[storage]\nsegment_size = \"1KB\"\n"), HasSubstr("a size of 64KB..1GB"));
   EXPECT_THAT(problem_of("[storage]\nsegment_size = \"99999999999999999999GB\"\n"),
               HasSubstr("is not allowed"));
   EXPECT_THAT(problem_of("[storage]\nsegment_size = \"17592186044417GB\"\n"), HasSubstr("is not allowed"));
@@ -270,6 +270,12 @@ TEST(Config, UnitsArePowersOf1024AndBooleansOfTheEnvironmentAreForgiving) {
   EXPECT_FALSE(from_environment({{"VERITY_READ_ONLY", "off"}}).config.node.read_only);
 }
 
+TEST(Config, TheBackendCanBeInsistedOn) {
+  EXPECT_EQ(from_file("").config.io_backend, IoBackend::automatic);
+  EXPECT_EQ(from_file("[storage]\nio_backend = \"io_uring\"\n").config.io_backend, IoBackend::io_uring);
+  EXPECT_EQ(from_environment({{"VERITY_IO_BACKEND", "fallback"}}).config.io_backend, IoBackend::fallback);
+}
+
 TEST(Config, RelativeDataDirectoriesAreForFlagsAndTheEnvironment) {
   EXPECT_EQ(load_config(std::nullopt, {}, {{Key::data_dir, "./data"}}).config.data_dir, "./data");
   EXPECT_EQ(from_environment({{"VERITY_DATA_DIR", "data"}}).config.data_dir, "data");
@@ -290,6 +296,17 @@ TEST(Config, KeysThatContradictEachOtherAreNamedTogether) {
       from_file("[server]\nbind_address = \"127.0.0.1:0\"\n[telemetry]\nmetrics_address = \"127.0.0.1:0\"\n")
           .problems,
       IsEmpty());
+}
+
+TEST(Config, BatchesThatCannotFitIntoASegmentAreNoticed) {
+  const LoadedConfig loaded = from_file("[storage]\nsegment_size = \"1MB\"\n");
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  EXPECT_THAT(loaded.notes, ElementsAre(AllOf(HasSubstr("[limits] max_batch_size = \"10MB\""),
+                                              HasSubstr("[storage] segment_size = \"1MB\""))));
+  EXPECT_THAT(from_file("[storage]\nsegment_size = \"1MB\"\n[limits]\nmax_record_size = \"64KB\"\n"
+                        "max_batch_size = \"512KB\"\n")
+                  .notes,
+              IsEmpty());
 }
 
 TEST(Config, OtherAddressesThanLoopbackNeedConsent) {

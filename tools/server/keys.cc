@@ -106,7 +106,7 @@ constexpr std::array rows = {
            .default_text = "64MB",
            .meaning = "How large a file of the log grows before the next one is begun.",
            .least = 64 * KiB,
-           .most = 4 * GiB},
+           .most = 1 * GiB},
     KeyRow{.key = Key::sync_mode,
            .section = "storage",
            .name = "sync_mode",
@@ -117,6 +117,16 @@ constexpr std::array rows = {
                "`fsync`: an acknowledged write is durable. `async`: a write is acknowledged before it is; a "
                "crash or power cut may lose the last acknowledged writes.",
            .choices = "fsync, async"},
+    KeyRow{.key = Key::io_backend,
+           .section = "storage",
+           .name = "io_backend",
+           .environment = "VERITY_IO_BACKEND",
+           .type = ValueType::choice,
+           .default_text = "auto",
+           .meaning =
+               "How files and sockets are reached. `auto`: io_uring, or threads and epoll where the kernel "
+               "refuses it; which one it became is said at start and in `/status`. The others insist.",
+           .choices = "auto, io_uring, fallback"},
 
     KeyRow{.key = Key::heartbeat_interval,
            .section = "consensus",

@@ -21,6 +21,7 @@ enum class Key : std::uint8_t {
   data_dir,
   segment_size,
   sync_mode,
+  io_backend,
   heartbeat_interval,
   election_timeout_min,
   election_timeout_max,
