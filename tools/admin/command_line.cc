@@ -1,0 +1,220 @@
+#include "tools/admin/command_line.h"
+
+#include "tools/admin/commands.h"
+#include "tools/admin/defaults.h"
+#include "tools/server/nearest.h"
+#include "tools/server/process_input.h"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+
+namespace verity::tools {
+namespace {
+
+constexpr const char* config_path_default = "/etc/verity/config.toml";
+
+// Everything the options write into; outlives the parsing.
+struct Arguments {
+  Context context;
+  std::string config_path;
+  std::string tenant;
+  bool yes = false;
+  AppendCommand append;
+  ReadCommand read;
+};
+
+class CommandLineBuilder {
+ public:
+  explicit CommandLineBuilder(Arguments& arguments) : arguments_(arguments) {
+    app_.require_subcommand(1);
+    app_.set_version_flag("-V,--version", "verity-admin " VERITY_VERSION);
+    app_.add_option("--server", arguments_.context.server,
+                    "Client address of the server (VERITY_SERVER; default 127.0.0.1:7000)");
+    app_.add_option(
+        "--config", arguments_.config_path,
+        "The server's configuration, for defaults (default /etc/verity/config.toml where present)");
+    app_.add_flag("--json", arguments_.context.json, "Print JSON");
+    app_.footer("Exit codes: 0 fine, 1 damage or failure, 2 wrong use.");
+    add_server_commands();
+    add_tenant_commands();
+    add_stream_commands();
+  }
+
+  CLI::App& app() { return app_; }
+  int run() const { return command_(); }
+
+ private:
+  // A command that does something; `parent` only groups.
+  CLI::App* add(CLI::App& parent, const std::string& name, const std::string& help,
+                std::function<int()> command) {
+    CLI::App* added = parent.add_subcommand(name, help);
+    added->fallthrough();
+    added->callback([this, command = std::move(command)] { command_ = command; });
+    return added;
+  }
+
+  CLI::App& add_group(const std::string& name, const std::string& help) {
+    CLI::App* group = app_.add_subcommand(name, help);
+    group->require_subcommand(1);
+    group->fallthrough();
+    return *group;
+  }
+
+  void add_server_commands() {
+    const Context& context = arguments_.context;
+    add(app_, "status", "State of the server, one `key: value` a line", [&] { return show_status(context); });
+    add(app_, "metrics", "Metrics of the server, as Prometheus reads them",
+        [&] { return show_metrics(context); });
+    add(app_, "head", "The last committed entry: position, hash and root of the tree",
+        [&] { return show_head(context); });
+  }
+
+  void add_tenant_commands() {
+    CLI::App& group = add_group("tenant", "Create, list and delete tenants");
+    Arguments& arguments = arguments_;
+    const auto take_name = [&](CLI::App* command) {
+      command->add_option("NAME", arguments.tenant, "Name of the tenant")->required();
+    };
+    take_name(add(group, "create", "Create a tenant",
+                  [&] { return create_tenant(arguments.context, arguments.tenant); }));
+    add(group, "list", "List the tenants", [&] { return list_tenants(arguments.context); });
+    CLI::App* removal = add(group, "delete", "Delete a tenant: its events can no longer be read", [&] {
+      if (arguments.yes) return delete_tenant(arguments.context, arguments.tenant);
+      print_error(arguments.context.json, "not_confirmed",
+                  "deleting tenant " + arguments.tenant + " cannot be undone; repeat with --yes");
+      return int{exit_usage};
+    });
+    take_name(removal);
+    removal->add_flag("--yes", arguments.yes, "Yes, delete it");
+  }
+
+  void add_stream_commands() {
+    CLI::App& group = add_group("stream", "Append to streams and read them");
+    Arguments& arguments = arguments_;
+    add_append(add(group, "append", "Append one event (--type), or one event per line of JSON",
+                   [&] { return append_events(arguments.context, arguments.append); }),
+               arguments.append);
+    CLI::App* read = add(group, "read", "Print events of a stream", [&] {
+      if (arguments.read.backward && arguments.read.follow) {
+        print_error(arguments.context.json, "usage",
+                    "--follow waits for new events; it does not go with --backward");
+        return int{exit_usage};
+      }
+      return read_events(arguments.context, arguments.read);
+    });
+    add_read(read, arguments.read);
+    read->add_flag("--backward", arguments.read.backward, "From the end, or from --from, to the beginning");
+    read->add_flag("--follow", arguments.read.follow, "At the end, wait for more");
+    add_read(add(group, "tail", "Print events as they are appended (a subscription)",
+                 [&] { return tail_events(arguments.context, arguments.read); }),
+             arguments.read);
+  }
+
+  static void add_stream_name(CLI::App* command, StreamName& name) {
+    command->add_option("TENANT", name.tenant, "Name of the tenant")->required();
+    command->add_option("STREAM", name.stream, "Name of the stream")->required();
+  }
+
+  static void add_append(CLI::App* command, AppendCommand& append) {
+    add_stream_name(command, append.name);
+    CLI::Option* type = command->add_option("--type", append.type, "Type of a single event");
+    CLI::Option* data =
+        command->add_option("--data", append.data, "Its data, JSON, kept as written; null without");
+    CLI::Option* file = command->add_option("--file", append.file,
+                                            "With --type: the data. Without: one event per line, "
+                                            "{\"type\":…,\"data\":…}. - is standard input (default)");
+    data->needs(type)->excludes(file);
+    command->add_option("--metadata", append.metadata, "Its metadata, JSON")->needs(type);
+    command->add_option("--id", append.id, "Its id")->needs(type);
+    command->add_option("--subject", append.subject, "Its subject")->needs(type);
+    command->add_option("--expected-revision", append.expected_revision,
+                        "Append only if the stream's last revision is this: a number, none, exists or any");
+    command->add_option("--idempotency-key", append.idempotency_key,
+                        "Makes repeating this command safe; request N of many lines carries KEY.N");
+    command
+        ->add_option("--batch", append.batch_events, "Lines in one request, which is atomic (default 1000)")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000}));
+  }
+
+  static void add_read(CLI::App* command, ReadCommand& read) {
+    add_stream_name(command, read.name);
+    command->add_option("--from", read.from, "First event: a revision, a token such as 42.2, start or end");
+    command->add_option("--subject", read.subject, "Only events of this subject");
+    command->add_option("--limit", read.limit, "How many events (read: 100 unless --follow)")
+        ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX));
+  }
+
+  Arguments& arguments_;
+  CLI::App app_{"Looks after a VerityDB server and its data.", "verity-admin"};
+  std::function<int()> command_;
+};
+
+// The deepest command that was understood: whose help a mistake deserves. `path` becomes " stream append".
+const CLI::App& deepest(const CLI::App& app, std::string& path) {
+  const auto chosen = app.get_subcommands();
+  if (chosen.empty()) return app;
+  path += " " + chosen.front()->get_name();
+  return deepest(*chosen.front(), path);
+}
+
+// "Did you mean": the first word that no command takes.
+std::string suggestion(const CLI::App& app, int count, const char* const* arguments) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  if (names.empty()) return {};
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  for (int i = 1; i < count; ++i) {
+    const std::string_view word = arguments[i];
+    if (word.starts_with('-')) continue;
+    if (std::ranges::find(known, word) != known.end()) continue;
+    if (const auto near = nearest(word, known)) return "; did you mean \"" + std::string(*near) + "\"?";
+  }
+  return {};
+}
+
+}  // namespace
+
+int run_admin(int count, const char* const* arguments, const Environment& environment) {
+  Arguments parsed;
+  CommandLineBuilder builder(parsed);
+  CLI::App& app = builder.app();
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::Success& done) {  // --help, --version
+    return app.exit(done) == 0 ? exit_fine : exit_failure;
+  } catch (const CLI::Error& error) {
+    std::string path;
+    const CLI::App& place = deepest(app, path);
+    std::fprintf(stderr, "verity-admin: %s%s\nFor help: verity-admin%s --help\n", error.what(),
+                 suggestion(place, count, arguments).c_str(), path.c_str());
+    return exit_usage;
+  }
+
+  const bool config_named = !parsed.config_path.empty();
+  std::optional<ConfigFile> config;
+  if (auto file = read_config_file(config_named ? parsed.config_path : config_path_default)) {
+    config = *std::move(file);
+  } else if (config_named) {
+    print_error(parsed.context.json, describe(file.error().code), "--config: " + file.error().message);
+    return exit_usage;
+  }
+  const AdminDefaults defaults = find_defaults(config, environment);
+  // The server would not start with it; for finding the server it may still do.
+  if (config) {
+    for (const std::string& problem : defaults.problems)
+      std::fprintf(stderr, "verity-admin: note: %s\n", problem.c_str());
+  }
+  if (parsed.context.server.empty()) parsed.context.server = defaults.server;
+  if (parsed.context.data_dir.empty()) parsed.context.data_dir = defaults.data_dir;
+  const auto address = io::Address::parse(parsed.context.server);
+  if (!address) {
+    print_error(parsed.context.json, "invalid_argument", "--server: " + address.error().message);
+    return exit_usage;
+  }
+  return builder.run();
+}
+
+}  // namespace verity::tools

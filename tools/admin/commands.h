@@ -1,0 +1,62 @@
+// What verity-admin can be told to do. Each command prints its result and returns the exit code: exit_fine,
+// exit_failure (damage was found, or it could not be done) or exit_usage.
+#pragma once
+
+#include "tools/admin/output.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace verity::tools {
+
+struct Context {
+  std::string server;    // "127.0.0.1:7000"
+  std::string data_dir;  // for what reads files
+  bool json = false;
+};
+
+// ---- of a running server
+
+int show_status(const Context& context);
+int show_metrics(const Context& context);
+int show_head(const Context& context);
+
+int create_tenant(const Context& context, const std::string& name);
+int delete_tenant(const Context& context, const std::string& name);
+int list_tenants(const Context& context);
+
+struct StreamName {
+  std::string tenant;
+  std::string stream;
+};
+
+struct AppendCommand {
+  StreamName name;
+  // One event with this type and the data; without it, lines of events are read.
+  std::optional<std::string> type;
+  std::optional<std::string> data;
+  std::optional<std::string> file;  // "-": standard input
+  std::optional<std::string> metadata;
+  std::optional<std::string> id;
+  std::optional<std::string> subject;
+  std::optional<std::string> expected_revision;
+  std::optional<std::string> idempotency_key;
+  std::uint64_t batch_events = 1000;  // of lines, in one request
+};
+int append_events(const Context& context, const AppendCommand& command);
+
+struct ReadCommand {
+  StreamName name;
+  std::optional<std::string> from;  // a revision, a token, or "end"
+  std::optional<std::string> subject;
+  bool backward = false;
+  bool follow = false;
+  std::optional<std::uint64_t> limit;
+};
+int read_events(const Context& context, const ReadCommand& command);
+
+// Prints events as they are appended, over a subscription that is taken up again when it breaks.
+int tail_events(const Context& context, const ReadCommand& command);
+
+}  // namespace verity::tools
