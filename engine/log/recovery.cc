@@ -292,9 +292,11 @@ Status Recovery::finish_seal() {
   header.sequence += 1;
   header.first_position = full.end_position;
   header.parent = result_.head;
+  header.size_bytes = input_.segment_bytes;
   header.first_flush = result_.next_flush;
   result_.current.reset();
-  VERITY_TRY_ASSIGN(result_.current, create_zeroed(wait_, directory_, next_segment_name, header.size_bytes));
+  VERITY_TRY_ASSIGN(result_.current,
+                    create_zeroed(wait_, directory_, next_segment_name, input_.segment_bytes));
   header.block_bytes = static_cast<std::uint32_t>(result_.current->block_bytes());
   VERITY_TRY(write_segment_header(wait_, *result_.current, header));
   VERITY_TRY(complete_switch(wait_, directory_, full.header.sequence));
@@ -315,8 +317,10 @@ Result<std::size_t> Recovery::first_to_scan() {
   const auto& segments = result_.table.segments;
   const std::size_t last = segments.size() - 1;
   if (input_.checkpoint.value == 0) {
-    deriving_ = last == 0;
-    return last == 0 ? 0 : last - 1;  // one more: the last entry may stand there
+    ByteCount sealed_bytes = 0;
+    for (const SegmentInfo& segment : segments) sealed_bytes += segment.sealed ? segment.end_offset : 0;
+    deriving_ = sealed_bytes <= input_.derive_bytes_max;
+    return deriving_ ? 0 : last - 1;  // one more than the current: the last entry may stand there
   }
   std::size_t index = last;
   while (index > 0 && segments[index].header.first_position > input_.checkpoint) --index;

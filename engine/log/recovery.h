@@ -31,10 +31,13 @@ struct RecoveryInput {
   Sha256Digest checkpoint_hash;
   // Entries up to here are known to have been durable (node state, checkpoint).
   Position known_durable;
+  // Size of a segment that has to be made to complete a switch.
+  ByteCount segment_bytes = 64 * MiB;
+  ByteCount derive_bytes_max = 128 * MiB;
   // Nothing is written: a damaged end is cut in memory only and reported.
   bool read_only = false;
-  // Every verified entry after the checkpoint, in order. Not called when there is no checkpoint and older segments
-  // exist: then the caller derives everything in the background (replay.h).
+  // Every verified entry after the checkpoint, in order. Not called when there is no checkpoint and the sealed segments
+  // have more than `derive_bytes_max`: then the caller derives everything in the background (replay.h).
   std::function<Status(const EntryPtr&)> apply;
 };
 

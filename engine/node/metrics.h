@@ -50,18 +50,18 @@ class SizeHistogram {
 };
 
 struct NodeMetrics {
-  std::uint64_t log_entries_total = 0;       // written by this process
-  std::uint64_t log_bytes_total = 0;         // with headers and padding
+  std::uint64_t log_entries_total = 0;  // written by this process
+  std::uint64_t log_bytes_total = 0;    // with headers and padding
   std::uint64_t consensus_commits_total = 0;
   std::uint64_t scrubbed_bytes_total = 0;
   std::uint64_t scrub_rounds_total = 0;
-  std::uint64_t damaged_entries_total = 0;   // found by start, reads or the scrubber
+  std::uint64_t damaged_entries_total = 0;  // found by start, reads or the scrubber
   std::uint64_t idempotent_replays_total = 0;
   std::uint64_t refused_overloaded_total = 0;
   DurationHistogram write_duration;          // append called to append answered
   DurationHistogram durable_write_duration;  // one flush
   SizeHistogram flush_bytes;
-  std::uint64_t queue_entries = 0;           // proposed and not yet durable, now
+  std::uint64_t queue_entries = 0;  // proposed and not yet durable, now
   ByteCount queue_bytes = 0;
 };
 

@@ -27,8 +27,8 @@ namespace verity::node {
 
 struct NodeStatus {
   NodeId node_id;
-  std::string state;        // "leader", "read_only", "starting" (deriving state from the log), "stopping", "failed"
-  std::string reason;       // why it is not writable; empty while it is
+  std::string state;  // "leader", "read_only", "starting" (deriving state from the log), "stopping", "failed"
+  std::string reason;  // why it is not writable; empty while it is
   View view;
   Position commit_index;
   Position applied_index;

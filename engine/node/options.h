@@ -17,22 +17,23 @@ enum class SyncMode : std::uint8_t {
 struct Limits {
   std::uint64_t tenants_max = 1000;
   std::uint64_t streams_per_tenant_max = 100'000;
-  ByteCount record_bytes_max = 1 * MiB;    // one event with its metadata
-  ByteCount batch_bytes_max = 10 * MiB;    // the events of one request
+  ByteCount record_bytes_max = 1 * MiB;  // one event with its metadata
+  ByteCount batch_bytes_max = 10 * MiB;  // the events of one request
 };
 
 // Not for operators; drawn small by the simulator so that rare things happen often.
 struct Tuning {
-  ByteCount flush_bytes_max = 1 * MiB;          // entries gathered into one flush, unless a single one is larger
-  Duration mark_delay = 5ms;                    // quiet time before a mark block is written
-  std::uint64_t checkpoint_entries = 100'000;   // entries between checkpoints of indexes and catalogue
-  ByteCount checkpoint_bytes = 64 * MiB;        // or log bytes, whichever is first
-  std::uint64_t queue_entries_max = 4096;       // proposed and not yet durable; then overloaded
+  ByteCount flush_bytes_max = 1 * MiB;  // entries gathered into one flush, unless a single one is larger
+  Duration mark_delay = 5ms;            // quiet time before a mark block is written
+  std::uint64_t checkpoint_entries = 100'000;  // entries between checkpoints of indexes and catalogue
+  ByteCount checkpoint_bytes = 64 * MiB;       // or log bytes, whichever is first
+  std::uint64_t queue_entries_max = 4096;      // proposed and not yet durable; then overloaded
   ByteCount queue_bytes_max = 64 * MiB;
   std::uint64_t idempotency_keys_kept = 100'000;  // per tenant, at least
   Duration idempotency_window = 24h;              // at least
-  std::uint64_t idempotency_keys_max = 200'000;   // per tenant; beyond, new keys are refused while all are young
-  Duration scrub_pause = 10s;                   // between two rounds of the scrubber
+  std::uint64_t idempotency_keys_max =
+      200'000;                 // per tenant; beyond, new keys are refused while all are young
+  Duration scrub_pause = 10s;  // between two rounds of the scrubber
   ByteCount scrub_bytes_per_second = 32 * MiB;
   ByteCount read_cache_bytes = 32 * MiB;
 };

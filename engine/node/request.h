@@ -20,21 +20,21 @@ namespace verity::node {
 
 // Why a request was not carried out. Every value has a stable name that clients may match on.
 enum class RefusalCode : std::uint8_t {
-  invalid_request,         // no retry will make it valid; the detail says what and where
+  invalid_request,  // no retry will make it valid; the detail says what and where
   tenant_not_found,
   tenant_exists,
   stream_not_found,
-  expectation_failed,      // see Refusal::failed_expectations
-  limit_exceeded,          // a stated limit; the detail names limit, size and what is allowed
-  idempotency_conflict,    // this key was used with another body
-  idempotency_full,        // too many keys within their window
-  read_only,               // started read-only, or damage was found
-  damaged,                 // the entry at Refusal::position cannot be read
-  out_of_space,            // the disk has no room for another segment; reads go on
-  overloaded,              // too much is queued; retry after Refusal::retry_after
-  not_ready,               // an index is being rebuilt, or the node is starting or stopping
-  outcome_unknown,         // the request may or may not have happened
-  cancelled,               // the caller's deadline or cancellation came first; nothing was changed
+  expectation_failed,    // see Refusal::failed_expectations
+  limit_exceeded,        // a stated limit; the detail names limit, size and what is allowed
+  idempotency_conflict,  // this key was used with another body
+  idempotency_full,      // too many keys within their window
+  read_only,             // started read-only, or damage was found
+  damaged,               // the entry at Refusal::position cannot be read
+  out_of_space,          // the disk has no room for another segment; reads go on
+  overloaded,            // too much is queued; retry after Refusal::retry_after
+  not_ready,             // an index is being rebuilt, or the node is starting or stopping
+  outcome_unknown,       // the request may or may not have happened
+  cancelled,             // the caller's deadline or cancellation came first; nothing was changed
 };
 
 // Stable lower-case name, such as "expectation_failed".
@@ -66,8 +66,8 @@ struct Refusal {
   RefusalCode code;
   std::string detail;  // a sentence for a person; place, value, what is allowed
   std::vector<FailedExpectation> failed_expectations{};
-  Position position{};        // for damaged
-  Duration retry_after{};     // for overloaded, not_ready, idempotency_full
+  Position position{};     // for damaged
+  Duration retry_after{};  // for overloaded, not_ready, idempotency_full
 
   std::string describe() const;
 };
@@ -79,10 +79,10 @@ using Outcome = std::expected<T, Refusal>;
 
 struct NewEvent {
   std::string_view type;
-  std::string_view data;      // JSON text; kept exactly as sent
-  std::string_view metadata;  // JSON text or empty; kept exactly as sent
-  std::string_view id;        // chosen by the client, or empty
-  std::string_view subject;   // or empty
+  std::string_view data;           // JSON text; kept exactly as sent
+  std::string_view metadata;       // JSON text or empty; kept exactly as sent
+  std::string_view id;             // chosen by the client, or empty
+  std::string_view subject;        // or empty
   Expectation subject_expected{};  // about the subject's last revision in this stream; needs a subject
 };
 
@@ -93,8 +93,8 @@ struct StreamAppend {
 };
 
 struct IdempotencyKey {
-  std::string_view key;          // 1..255 bytes
-  Sha256Digest request_digest;   // of what makes two requests "the same" to the client
+  std::string_view key;         // 1..255 bytes
+  Sha256Digest request_digest;  // of what makes two requests "the same" to the client
 };
 
 // Atomic: all of it becomes one entry, or nothing happens.
@@ -115,7 +115,7 @@ struct AppendReceipt {
   std::vector<AppendedStream> streams;  // in the order of the request
   Sha256Digest hash;                    // the entry's chain hash
   Timestamp recorded_at;
-  bool replayed = false;                // an earlier request with the same key did it
+  bool replayed = false;  // an earlier request with the same key did it
 };
 
 // ---- read
@@ -143,12 +143,12 @@ struct ReadFrom {
 
 struct ReadRequest {
   std::string_view tenant;
-  std::string_view stream;  // empty: the tenant's whole log, by position
-  std::string_view subject; // empty: all subjects; else only this one's events; needs a stream
+  std::string_view stream;   // empty: the tenant's whole log, by position
+  std::string_view subject;  // empty: all subjects; else only this one's events; needs a stream
   ReadFrom from{};
   Direction direction = Direction::forward;
-  std::uint32_t limit = 100;           // events, 1..1000
-  ByteCount bytes_max = 1 * MiB;       // stops after the event that passes it
+  std::uint32_t limit = 100;      // events, 1..1000
+  ByteCount bytes_max = 1 * MiB;  // stops after the event that passes it
 };
 
 // Views into EventPage::storage.
@@ -173,8 +173,8 @@ struct EventPage {
   // Where to go on in the same direction; empty when nothing can follow (backward, at the beginning).
   // Forward at the head it is where the next event will be, so that a client can wait for it.
   std::optional<EventToken> next;
-  bool at_end = false;             // nothing more exists in this direction now
-  Position head;                   // last committed position of the log
+  bool at_end = false;                    // nothing more exists in this direction now
+  Position head;                          // last committed position of the log
   std::optional<Revision> last_revision;  // of the stream; empty for the tenant's log or an empty stream
   std::vector<std::shared_ptr<const void>> storage;
 };
@@ -193,10 +193,10 @@ struct TenantInfo {
 // ---- head
 
 struct Head {
-  Position position;          // last committed
-  Sha256Digest hash;          // its chain hash
-  Sha256Digest tree_root;     // RFC 9162 tree over entries 1..position
-  Timestamp recorded_at;      // of that entry
+  Position position;       // last committed
+  Sha256Digest hash;       // its chain hash
+  Sha256Digest tree_root;  // RFC 9162 tree over entries 1..position
+  Timestamp recorded_at;   // of that entry
 };
 
 }  // namespace verity::node

@@ -1,0 +1,40 @@
+// Everything a node derives from its log: a deterministic function of the entries applied so far. Saved in checkpoints,
+// rebuilt from the log when lost.
+#pragma once
+
+#include "engine/index/idempotency.h"
+#include "engine/index/stream_index.h"
+#include "engine/log/body.h"
+#include "engine/log/entry.h"
+#include "engine/log/merkle.h"
+#include "engine/tenant/catalogue.h"
+#include "io/base/result.h"
+
+namespace verity::node {
+
+class Derived {
+ public:
+  Derived(index::IdempotencyLimits limits, std::uint64_t hash_seed)
+      : streams(hash_seed), keys(limits, hash_seed) {}
+
+  // Takes in the next committed entry. corrupt, and of no further use, if it does not fit what came before: a program's
+  // fault or a forged log, never a damaged one.
+  Status apply(const log::Entry& entry, const log::MerkleFrontier::OnNode& on_node = {});
+
+  // The last applied entry; position 0 before the first.
+  Position position;
+  Sha256Digest hash;
+  Timestamp recorded_at;
+
+  tenant::Catalogue catalogue;
+  index::StreamIndex streams;
+  index::IdempotencyIndex keys;
+  log::MerkleFrontier tree;
+
+ private:
+  Status apply_body(const log::Entry& entry);
+
+  log::EventsBody body_;  // memory used again
+};
+
+}  // namespace verity::node

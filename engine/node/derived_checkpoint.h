@@ -1,0 +1,30 @@
+// Derived state to and from checkpoint files.
+#pragma once
+
+#include "engine/index/idempotency.h"
+#include "engine/node/derived.h"
+#include "io/base/result.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace verity::io {
+class Directory;
+class Wait;
+}  // namespace verity::io
+
+namespace verity::node {
+
+// Suspends; `derived` must not change meanwhile.
+Status save_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_id, const Derived& derived);
+
+struct LoadedDerived {
+  std::unique_ptr<Derived> derived;  // empty if there is no valid checkpoint
+  std::vector<std::string> notes;    // checkpoints that had to be passed over
+};
+
+Result<LoadedDerived> load_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_id,
+                                   index::IdempotencyLimits limits, std::uint64_t hash_seed);
+
+}  // namespace verity::node

@@ -1,0 +1,97 @@
+// What happens to committed entries: the derived state takes them in, whoever waits is answered, checkpoints are made.
+#include "engine/log/replay.h"
+#include "engine/node/derived_checkpoint.h"
+#include "engine/node/node_impl.h"
+
+#include "io/directory.h"
+#include "io/fiber/loop.h"
+#include "io/file.h"
+#include "io/logger.h"
+
+#include <algorithm>
+
+namespace verity::node {
+
+void NodeImpl::enqueue(const std::vector<log::EntryPtr>& entries) {
+  metrics_.consensus_commits_total += entries.size();
+  apply_queue_.insert(apply_queue_.end(), entries.begin(), entries.end());
+  apply_work_.notify_all();
+}
+
+void NodeImpl::run_applier(io::Wait& wait) {
+  while (!failure_) {
+    if (apply_queue_.empty()) {
+      if (applier_ends_) return;
+      ignore(apply_work_.wait(wait), "the loop looks at what there is to do");
+      if (wait.is_cancelled()) return;
+      continue;
+    }
+    if (Status applied = apply_queued(wait); !applied) fail_with(applied.error());
+  }
+}
+
+Status NodeImpl::apply_queued(io::Wait& wait) {
+  io::Wait patient(wait.loop());  // a stop waits for the queue
+  const auto guard = deriving_.lock(patient);
+  if (!guard) return std::unexpected(guard.error());
+  while (!apply_queue_.empty()) {
+    const log::EntryPtr entry = std::move(apply_queue_.front());
+    apply_queue_.pop_front();
+    VERITY_TRY(derived_.apply(*entry));
+    bytes_since_checkpoint_ += entry->bytes().size();
+  }
+  proposed_.prune(derived_.position);
+  wake_waiting();
+  applied_.notify_all();
+  const bool due = derived_.position.value - checkpointed_.value >= options_.tuning.checkpoint_entries ||
+                   bytes_since_checkpoint_ >= options_.tuning.checkpoint_bytes;
+  if (due) checkpoint_work_.notify_all();
+  return {};
+}
+
+void NodeImpl::run_checkpoints(io::Wait& wait) {
+  while (checkpoint_work_.wait(wait)) {
+    const Status saved = checkpoint(wait);
+    if (saved) continue;
+    // Without it the next start reads more of the log; that is all.
+    world_.logger.log(io::LogLevel::warn, "verity_node", "cannot write a checkpoint; trying again later",
+                      {{"error", saved.error().describe()}});
+    if (!wait.sleep(5s)) return;
+  }
+}
+
+Status NodeImpl::checkpoint(io::Wait& wait) {
+  if (!index_ready_ || derived_.position == checkpointed_) return {};
+  // An interrupted one would only be half a file more.
+  io::Wait patient(wait.loop());
+  VERITY_TRY_ASSIGN(const auto guard, deriving_.lock(patient));
+  // A checkpoint says that everything before it is durable.
+  while (log_.durable() < derived_.position) {
+    if (failure_) return std::unexpected(*failure_);
+    VERITY_TRY(wait.sleep(1ms));
+  }
+  VERITY_TRY(save_derived(patient, *opened_.index_directory, opened_.state.cluster_id, derived_));
+  checkpointed_ = derived_.position;
+  bytes_since_checkpoint_ = 0;
+  return {};
+}
+
+// Derives everything again from the beginning of the log, while the node answers "not ready".
+void NodeImpl::rebuild(io::Wait& wait) {
+  const Position end = log_.last_proposed().next();
+  world_.logger.log(io::LogLevel::warn, "verity_node", "deriving state from the log",
+                    {{"from", derived_.position.value + 1}, {"to", end.value}});
+  const auto damage = log::replay(wait, *opened_.log_directory, log_.table(), derived_.position.next(), end,
+                                  [&](const log::EntryPtr& entry) { return derived_.apply(*entry); });
+  if (!damage) {
+    if (!wait.is_cancelled()) fail_with(damage.error());
+    return;
+  }
+  // What comes before the damage is served; the damage itself makes the node read-only.
+  if (*damage) note_damage(**damage);
+  index_ready_ = true;
+  applied_.notify_all();
+  checkpoint_work_.notify_all();
+}
+
+}  // namespace verity::node

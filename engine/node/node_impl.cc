@@ -1,0 +1,232 @@
+#include "engine/node/node_impl.h"
+
+#include "engine/node/derived_checkpoint.h"
+#include "io/base/assert.h"
+#include "io/clock.h"
+#include "io/directory.h"
+#include "io/fiber/loop.h"
+#include "io/file.h"
+#include "io/logger.h"
+
+#include <algorithm>
+
+namespace verity::node {
+namespace {
+
+constexpr std::string_view log_target = "verity_node";
+// A damaged disk can hold more damage than anybody wants to read.
+constexpr std::size_t damage_lines_max = 100;
+
+log::LogOptions log_options(const NodeOptions& options, const DurableState& state) {
+  return {.cluster_id = state.cluster_id,
+          .epoch = state.epoch,
+          .segment_bytes = options.segment_bytes,
+          .flush_bytes_max = options.tuning.flush_bytes_max,
+          .mark_delay = options.tuning.mark_delay,
+          .read_cache_bytes = options.tuning.read_cache_bytes,
+          .read_only = options.read_only};
+}
+
+Status check_options(const NodeOptions& options) {
+  if (options.segment_bytes < log::segment_bytes_min || options.segment_bytes > 2 * GiB ||
+      options.segment_bytes % AlignedBuffer::alignment != 0) {
+    return fail(ErrorCode::invalid_argument, "segment_size " + std::to_string(options.segment_bytes) +
+                                                 ": 64 KB to 2 GB in multiples of 4 KB are allowed");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Node>> Node::start(io::Wait& wait, const io::World& world, io::Directory& data,
+                                          NodeOptions options) {
+  VERITY_TRY(check_options(options));
+  VERITY_TRY_ASSIGN(Opened opened, open_data_directory(wait, world, data, options));
+  auto node = std::make_unique<NodeImpl>(world, std::move(options), std::move(opened));
+  if (Status running = node->run(wait); !running) {
+    ignore(node->stop(wait), "the error of the start is the one to report");
+    return std::unexpected(running.error());
+  }
+  return node;
+}
+
+NodeImpl::NodeImpl(const io::World& world, NodeOptions options, Opened opened)
+    : world_(world),
+      options_(std::move(options)),
+      opened_(std::move(opened)),
+      derived_(*opened_.derived),
+      log_(world_, *opened_.log_directory, log_options(options_, opened_.state),
+           std::move(opened_.recovered)),
+      scrubber_(world_.loop, *opened_.log_directory, log_.table(),
+                {options_.tuning.scrub_pause, options_.tuning.scrub_bytes_per_second}),
+      checkpointed_(derived_.position) {}
+
+NodeImpl::~NodeImpl() {
+  VERITY_ASSERT_NOTE(fibers_.count() == 0, "stop() must have returned");
+}
+
+void NodeImpl::spawn(std::string_view name, void (NodeImpl::*body)(io::Wait&)) {
+  fibers_.add();
+  world_.loop.spawn(name, [this, body] {
+    io::Wait wait(world_.loop, &cancel_);
+    (this->*body)(wait);
+    fibers_.done();
+  });
+}
+
+Status NodeImpl::run(io::Wait& wait) {
+  if (options_.limits.batch_bytes_max > log_.body_bytes_max()) {
+    return fail(ErrorCode::invalid_argument,
+                "max_batch_size " + describe_bytes(options_.limits.batch_bytes_max) +
+                    " does not fit into a segment of " + describe_bytes(options_.segment_bytes) +
+                    "; at most " + std::to_string(log_.body_bytes_max()) +
+                    " bytes do. Lower max_batch_size or raise segment_size");
+  }
+  for (const std::string& note : opened_.notes) world_.logger.log(io::LogLevel::warn, log_target, note);
+  for (const log::Damage& damage : opened_.damage) note_damage(damage);
+  log_.reader().on_damage = [this](const log::Damage& damage) { note_damage(damage); };
+  scrubber_.on_damage = [this](const log::Damage& damage) { note_damage(damage); };
+  log_.on_failure = [this](const Error& error) { fail_with(error); };
+  log_.on_durable = [this](const std::vector<log::EntryPtr>& entries, const log::FlushReport& report) {
+    metrics_.log_entries_total += entries.size();
+    metrics_.log_bytes_total += report.bytes;
+    metrics_.durable_write_duration.observe(report.duration);
+    metrics_.flush_bytes.observe(report.bytes);
+    if (options_.sync_mode == SyncMode::fsync) enqueue(entries);
+  };
+
+  index_ready_ = derived_.position == log_.last_proposed();
+  if (!index_ready_) spawn("rebuild", &NodeImpl::rebuild);
+  if (!options_.read_only) {
+    log_.start();
+    spawn("applier", &NodeImpl::run_applier);
+    spawn("checkpoints", &NodeImpl::run_checkpoints);
+  }
+  scrubber_.start();
+  if (!options_.read_only && !opened_.state.founded) VERITY_TRY(found(wait));
+  world_.logger.log(io::LogLevel::info, log_target, "node started",
+                    {{"node_id", options_.node_id.value},
+                     {"view", opened_.state.view.value},
+                     {"commit_index", log_.last_proposed().value}});
+  return {};
+}
+
+Status NodeImpl::found(io::Wait& wait) {
+  const DurableState& state = opened_.state;
+  if (log_.last_proposed().value == 0) {
+    Bytes body;
+    log::encode(log::FoundingBody{.cluster_id = state.cluster_id,
+                                  .epoch = state.epoch,
+                                  .cluster_name = state.cluster_name,
+                                  .members = {{state.node_id, state.incarnation}}},
+                body);
+    const auto proposed = propose(log::EntryKind::founding, TenantId{0}, body);
+    if (!proposed || !wait_applied(wait, (*proposed)->position())) {
+      return failure_ ? Status(std::unexpected(*failure_))
+                      : fail(ErrorCode::io_error, "the founding record was not written");
+    }
+  }
+  if (derived_.catalogue.count() == 0) {
+    const auto created =
+        change_tenant(wait, {log::TenantBody::Action::create, derived_.catalogue.next_id(), "default"});
+    if (!created) {
+      return failure_ ? Status(std::unexpected(*failure_))
+                      : fail(ErrorCode::io_error, created.error().describe());
+    }
+  }
+  opened_.state.founded = true;
+  return save_state(wait, *opened_.meta, opened_.state);
+}
+
+void NodeImpl::fail_with(const Error& error) {
+  if (failure_) return;
+  failure_ = error;
+  world_.logger.log(io::LogLevel::error, log_target, "the node cannot go on", {{"error", error.describe()}});
+  wake_waiting();
+  applied_.notify_all();
+  apply_work_.notify_all();
+  failed_or_stopping_.notify_all();
+}
+
+void NodeImpl::note_damage(const log::Damage& damage) {
+  const std::string line = damage.describe();
+  if (std::find(damage_.begin(), damage_.end(), line) != damage_.end() || damage_.size() >= damage_lines_max)
+    return;
+  damage_.push_back(line);
+  ++metrics_.damaged_entries_total;
+  world_.logger.log(io::LogLevel::error, log_target, "damage found; this node is read-only now",
+                    {{"damage", line}});
+}
+
+Outcome<Head> NodeImpl::head(io::Wait& /*wait*/) {
+  if (auto refusal = refuse_reads()) return std::unexpected(std::move(*refusal));
+  return Head{derived_.position, derived_.hash, derived_.tree.root(), derived_.recorded_at};
+}
+
+bool NodeImpl::is_ready() const {
+  return !refuse_writes();
+}
+
+NodeStatus NodeImpl::status() const {
+  NodeStatus status;
+  status.node_id = options_.node_id;
+  status.view = opened_.state.view;
+  status.commit_index = options_.sync_mode == SyncMode::fsync ? log_.durable() : log_.last_proposed();
+  status.applied_index = derived_.position;
+  status.durable_position = log_.durable();
+  status.sync_mode = options_.sync_mode;
+  status.cluster_name = opened_.state.cluster_name;
+  status.cluster_id = opened_.state.cluster_id;
+  status.tenants = derived_.catalogue.count();
+  status.index_ready = index_ready_;
+  status.damage = damage_;
+  if (const auto refusal = refuse_writes()) status.reason = refusal->detail;
+  if (failure_) {
+    status.state = "failed";
+  } else if (stopping_) {
+    status.state = "stopping";
+  } else if (options_.read_only || !damage_.empty()) {
+    status.state = "read_only";
+  } else {
+    status.state = index_ready_ ? "leader" : "starting";
+  }
+  return status;
+}
+
+const NodeMetrics& NodeImpl::metrics() const {
+  metrics_.queue_entries = log_.queued_entries();
+  metrics_.queue_bytes = log_.queued_bytes();
+  metrics_.scrubbed_bytes_total = scrubber_.bytes_total();
+  metrics_.scrub_rounds_total = scrubber_.rounds_total();
+  return metrics_;
+}
+
+Status NodeImpl::wait_until_failed(io::Wait& wait) {
+  while (!failure_ && !stopping_) {
+    if (!failed_or_stopping_.wait(wait)) return {};
+  }
+  if (failure_) return std::unexpected(*failure_);
+  return {};
+}
+
+Status NodeImpl::stop(io::Wait& wait) {
+  if (stopped_) return {};
+  stopping_ = true;
+  failed_or_stopping_.notify_all();
+  applied_.notify_all();
+  scrubber_.stop(wait);
+  log_.stop(wait);  // everything proposed is durable, or the node failed
+  applier_ends_ = true;
+  apply_work_.notify_all();
+  while (!apply_queue_.empty() && !failure_) ignore(applied_.wait(wait), "nobody cancels a stop");
+  cancel_.cancel();
+  ignore(fibers_.wait(wait), "nobody cancels a stop");
+  stopped_ = true;
+  if (failure_ || options_.read_only) return {};
+  VERITY_TRY(checkpoint(wait));
+  opened_.state.running = "stopped";
+  opened_.state.durable_position = log_.durable();
+  return save_state(wait, *opened_.meta, opened_.state);
+}
+
+}  // namespace verity::node

@@ -1,0 +1,113 @@
+// The one implementation of Node. Opening is in opening.h; this class runs what was opened.
+//
+//   append ──► admit, propose ──► Log (writer fiber) ──► apply_queue_ ──► applier fiber ──► waiting_ appends answered
+//                                                                            │
+//                                                                            └─► Derived: what reads see
+#pragma once
+
+#include "engine/log/log.h"
+#include "engine/log/scrubber.h"
+#include "engine/node/derived.h"
+#include "engine/node/node.h"
+#include "engine/node/opening.h"
+#include "engine/node/proposed_state.h"
+#include "io/fiber/sync.h"
+#include "io/world.h"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace verity::node {
+
+class NodeImpl final : public Node {
+ public:
+  NodeImpl(const io::World& world, NodeOptions options, Opened opened);
+  ~NodeImpl() override;
+
+  // Starts the fibers; founds the cluster if that is still to be done.
+  Status run(io::Wait& wait);
+
+  Outcome<AppendReceipt> append(io::Wait& wait, const AppendRequest& request) override;
+  Outcome<EventPage> read(io::Wait& wait, const ReadRequest& request) override;
+  void wait_for_events(io::Wait& wait, const ReadRequest& request, EventToken from) override;
+  Outcome<TenantInfo> create_tenant(io::Wait& wait, std::string_view name) override;
+  Outcome<TenantInfo> delete_tenant(io::Wait& wait, std::string_view name) override;
+  Outcome<TenantInfo> find_tenant(std::string_view name) const override;
+  std::vector<TenantInfo> tenants() const override;
+  Outcome<Head> head(io::Wait& wait) override;
+  NodeStatus status() const override;
+  bool is_ready() const override;
+  const NodeMetrics& metrics() const override;
+  Status wait_until_failed(io::Wait& wait) override;
+  Status stop(io::Wait& wait) override;
+
+ private:
+  struct Waiting {
+    Position position;
+    io::Waiter* waiter;
+  };
+
+  // ---- writing
+  std::optional<Refusal> refuse_writes() const;
+  std::optional<Refusal> refuse_reads() const;
+  Outcome<const tenant::Tenant*> resolve(std::string_view name) const;
+  // The receipt of an earlier request with this key; nothing if there was none. Does not suspend if there was none.
+  std::optional<Outcome<AppendReceipt>> find_earlier(io::Wait& wait, TenantId tenant,
+                                                     const IdempotencyKey& key);
+  Outcome<AppendReceipt> replay(io::Wait& wait, Position position, const IdempotencyKey& key);
+  Outcome<log::EntryPtr> propose(log::EntryKind kind, TenantId tenant, ByteView body);
+  // Suspends until the entry at `position` is applied; false: the node failed first.
+  bool wait_applied(io::Wait& wait, Position position);
+  Outcome<TenantInfo> change_tenant(io::Wait& wait, const log::TenantBody& body);
+  Status found(io::Wait& wait);
+
+  // ---- applying
+  void enqueue(const std::vector<log::EntryPtr>& entries);
+  void run_applier(io::Wait& wait);
+  Status apply_queued(io::Wait& wait);
+  void wake_waiting();
+
+  // ---- in the background
+  void spawn(std::string_view name, void (NodeImpl::*body)(io::Wait&));
+  void rebuild(io::Wait& wait);
+  void run_checkpoints(io::Wait& wait);
+  Status checkpoint(io::Wait& wait);
+  void note_damage(const log::Damage& damage);
+  void fail_with(const Error& error);
+  TenantInfo info(const tenant::Tenant& tenant) const;
+
+  const io::World world_;
+  const NodeOptions options_;
+  Opened opened_;
+  Derived& derived_;
+  log::Log log_;
+  log::Scrubber scrubber_;
+  ProposedState proposed_;
+
+  std::deque<log::EntryPtr> apply_queue_;
+  std::deque<Waiting> waiting_;  // by position
+  io::Signal apply_work_;
+  io::Signal applied_;  // something new can be read, or the node stops
+  io::Mutex deriving_;  // held while derived_ changes, or must not
+  io::Signal checkpoint_work_;
+  Position checkpointed_;  // of the last checkpoint
+  ByteCount bytes_since_checkpoint_ = 0;
+  io::Mutex tenant_changes_;  // one at a time
+  TenantId deleting_;         // takes no more appends
+  io::CancelSource cancel_;   // background fibers
+  io::WaitGroup fibers_;
+
+  bool index_ready_ = true;
+  bool stopping_ = false;
+  bool applier_ends_ = false;
+  bool stopped_ = false;
+  std::optional<Error> failure_;
+  io::Signal failed_or_stopping_;
+  std::vector<std::string> damage_;
+  mutable NodeMetrics metrics_;
+};
+
+}  // namespace verity::node

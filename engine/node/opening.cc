@@ -1,0 +1,157 @@
+#include "engine/node/opening.h"
+
+#include "engine/node/derived_checkpoint.h"
+#include "io/clock.h"
+#include "io/directory.h"
+#include "io/fiber/wait.h"
+#include "io/file.h"
+#include "io/random.h"
+#include "io/world.h"
+
+#include <algorithm>
+#include <array>
+
+namespace verity::node {
+namespace {
+
+constexpr std::string_view lock_name = "lock";
+constexpr std::array<std::string_view, 7> known_names = {"index", "lock",        "log", "lost+found",
+                                                         "meta",  "projections", "wal"};
+// A node that was founded has these: the founding record and the first tenant.
+constexpr Position founding_entries{2};
+
+Status check_layout(io::Wait& wait, io::Directory& data) {
+  VERITY_TRY_ASSIGN(const auto entries, data.list(wait));
+  bool is_ours = entries.empty();
+  std::string foreign;
+  for (const io::DirectoryEntry& entry : entries) {
+    if (entry.name == "meta" || entry.name == lock_name) is_ours = true;
+    const bool known = std::find(known_names.begin(), known_names.end(), entry.name) != known_names.end();
+    if (!known && foreign.empty()) foreign = entry.name;
+  }
+  if (!is_ours && !foreign.empty()) {
+    return fail(ErrorCode::invalid_argument,
+                data.path() + " is not empty and not a VerityDB data directory (there is '" + foreign +
+                    "'); choose an empty one");
+  }
+  return {};
+}
+
+Status check_identity(const DurableState& state, const NodeOptions& options) {
+  if (state.node_id != options.node_id) {
+    return fail(ErrorCode::invalid_argument,
+                "the data directory belongs to node " + state.node_id.describe() + ", this is node " +
+                    options.node_id.describe() + "; set node_id to " + state.node_id.describe() +
+                    " or choose another data directory");
+  }
+  if (state.cluster_name != options.cluster_name) {
+    return fail(ErrorCode::invalid_argument, "the data directory belongs to cluster '" + state.cluster_name +
+                                                 "', cluster_name is '" + options.cluster_name + "'");
+  }
+  return {};
+}
+
+DurableState new_state(const io::World& world, const NodeOptions& options) {
+  DurableState state;
+  state.cluster_id = world.random.id();
+  state.epoch = world.random.id();
+  state.cluster_name = options.cluster_name;
+  state.node_id = options.node_id;
+  state.incarnation = world.random.id();
+  return state;
+}
+
+Result<bool> has_segments(io::Wait& wait, io::Directory& log_directory) {
+  VERITY_TRY_ASSIGN(const auto entries, log_directory.list(wait));
+  return std::any_of(entries.begin(), entries.end(), [](const io::DirectoryEntry& entry) {
+    return entry.name == log::current_segment_name || log::parse_sealed_segment_name(entry.name);
+  });
+}
+
+Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOptions& options,
+                            Opened& opened) {
+  VERITY_TRY_ASSIGN(const bool log_exists, has_segments(wait, *opened.log_directory));
+  Result<LoadedState> loaded = load_state(wait, *opened.meta, options.read_only);
+  if (!loaded) {
+    // The very first write of a new directory was cut short: nothing has been promised yet.
+    const bool unfounded = loaded.error().code == ErrorCode::corrupt && !log_exists && !options.read_only;
+    if (!unfounded) {
+      return fail(loaded.error().code,
+                  loaded.error().message +
+                      ". Without its state a node cannot know what it has promised; restore this "
+                      "node from a backup");
+    }
+    opened.notes.push_back("the founding of this data directory was interrupted; it is begun again");
+    loaded = LoadedState{};
+  }
+  opened.notes.insert(opened.notes.end(), loaded->notes.begin(), loaded->notes.end());
+  if (!loaded->state) {
+    if (log_exists) {
+      return fail(
+          ErrorCode::corrupt,
+          "meta/state.json and meta/state.copy.json are missing beside a log; restore them or the whole data "
+          "directory from a backup");
+    }
+    if (options.read_only)
+      return fail(ErrorCode::read_only, "there is nothing to read: the data directory is empty");
+    loaded->state = new_state(world, options);
+  }
+  opened.state = *loaded->state;
+  VERITY_TRY(check_identity(opened.state, options));
+  if (options.read_only) return {};
+  ++opened.state.boot_number;
+  opened.state.boot_nonce = world.random.id();
+  opened.state.running = options.sync_mode == SyncMode::fsync ? "fsync" : "async";
+  return save_state(wait, *opened.meta, opened.state);
+}
+
+Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
+  VERITY_TRY_ASSIGN(const bool log_exists, has_segments(wait, *opened.log_directory));
+  if (!log_exists && !opened.state.founded && !options.read_only) {
+    VERITY_TRY(log::create_first_segment(wait, *opened.log_directory, opened.state.cluster_id,
+                                         options.segment_bytes));
+  }
+  log::RecoveryInput input;
+  input.cluster_id = opened.state.cluster_id;
+  input.checkpoint = opened.derived->position;
+  input.checkpoint_hash = opened.derived->hash;
+  input.segment_bytes = options.segment_bytes;
+  input.known_durable =
+      std::max(opened.state.durable_position, opened.state.founded ? founding_entries : Position{0});
+  // Until the first checkpoint there is nothing but the log.
+  input.derive_bytes_max = 2 * options.tuning.checkpoint_bytes;
+  input.read_only = options.read_only;
+  input.apply = [&](const log::EntryPtr& entry) { return opened.derived->apply(*entry); };
+  VERITY_TRY_ASSIGN(opened.recovered, log::recover(wait, *opened.log_directory, input));
+  opened.notes.insert(opened.notes.end(), opened.recovered.notes.begin(), opened.recovered.notes.end());
+  opened.damage = opened.recovered.damage;
+  return {};
+}
+
+}  // namespace
+
+Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::Directory& data,
+                                   const NodeOptions& options) {
+  Opened opened;
+  VERITY_TRY(check_layout(wait, data));
+  if (!options.read_only) {
+    VERITY_TRY_ASSIGN(opened.lock, data.lock(wait, lock_name, options.lock_holder));
+  }
+  const bool create = !options.read_only;
+  VERITY_TRY_ASSIGN(opened.meta, data.open_directory(wait, "meta", create));
+  VERITY_TRY_ASSIGN(opened.log_directory, data.open_directory(wait, "log", create));
+  VERITY_TRY_ASSIGN(opened.index_directory, data.open_directory(wait, "index", create));
+  if (create) VERITY_TRY(data.sync(wait));
+  VERITY_TRY(load_or_create_state(wait, world, options, opened));
+  const index::IdempotencyLimits keys{options.tuning.idempotency_keys_kept, options.tuning.idempotency_window,
+                                      options.tuning.idempotency_keys_max};
+  const std::uint64_t hash_seed = world.random.next();
+  VERITY_TRY_ASSIGN(LoadedDerived loaded,
+                    load_derived(wait, *opened.index_directory, opened.state.cluster_id, keys, hash_seed));
+  opened.notes.insert(opened.notes.end(), loaded.notes.begin(), loaded.notes.end());
+  opened.derived = loaded.derived ? std::move(loaded.derived) : std::make_unique<Derived>(keys, hash_seed);
+  VERITY_TRY(recover_log(wait, options, opened));
+  return opened;
+}
+
+}  // namespace verity::node

@@ -1,0 +1,40 @@
+// Takes possession of a data directory: lock, layout, durable state, checkpoint, log. What comes out is everything a node
+// runs on; nothing runs yet.
+#pragma once
+
+#include "engine/log/recovery.h"
+#include "engine/node/derived.h"
+#include "engine/node/options.h"
+#include "engine/node/state_file.h"
+#include "io/base/result.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace verity::io {
+class Directory;
+class DirectoryLock;
+class Wait;
+struct World;
+}  // namespace verity::io
+
+namespace verity::node {
+
+struct Opened {
+  std::unique_ptr<io::DirectoryLock> lock;
+  std::unique_ptr<io::Directory> meta;
+  std::unique_ptr<io::Directory> log_directory;
+  std::unique_ptr<io::Directory> index_directory;
+  DurableState state;
+  std::unique_ptr<Derived> derived;
+  log::Recovered recovered;
+  std::vector<log::Damage> damage;  // found at start; not empty: nothing may be written
+  std::vector<std::string> notes;   // for the operator
+};
+
+// Errors as Node::start() promises.
+Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::Directory& data,
+                                   const NodeOptions& options);
+
+}  // namespace verity::node

@@ -1,0 +1,332 @@
+#include "tests/node/node_fixture.h"
+
+#include "engine/log/segment.h"
+#include "io/fiber/loop.h"
+#include "io/fiber/sync.h"
+
+namespace verity::node {
+namespace {
+
+using NodeTest = NodeFixture;
+
+TEST_F(NodeTest, FoundsItselfWithADefaultTenant) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_TRUE(node.is_ready());
+    EXPECT_EQ(node.status().state, "leader");
+    EXPECT_EQ(node.status().commit_index, Position{2});
+    ASSERT_EQ(node.tenants().size(), 1u);
+    EXPECT_EQ(node.tenants()[0].name, "default");
+    EXPECT_EQ(node.head(wait)->position, Position{2});
+  }));
+}
+
+TEST_F(NodeTest, WhatIsAppendedIsReadAgainAfterARestart) {
+  Sha256Digest root;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    const auto first = append(wait, node, "orders", R"({"n":1})");
+    ASSERT_TRUE(first) << first.error().describe();
+    EXPECT_EQ(first->position, Position{3});
+    EXPECT_EQ(first->streams[0].first_revision, Revision{0});
+    EXPECT_EQ(append(wait, node, "orders", "2")->streams[0].first_revision, Revision{1});
+    EXPECT_EQ(read_all(wait, node, "orders"), R"(0={"n":1} 1=2 )");
+    root = node.head(wait)->tree_root;
+  }));
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_EQ(read_all(wait, node, "orders"), R"(0={"n":1} 1=2 )");
+    EXPECT_EQ(node.head(wait)->tree_root, root);
+    EXPECT_EQ(append(wait, node, "orders", "3")->streams[0].first_revision, Revision{2});
+  }));
+}
+
+TEST_F(NodeTest, AcknowledgedEventsSurviveAPowerCut) {
+  std::uint64_t acknowledged = 0;
+  for (int round = 0; round < 20; ++round) {
+    std::string expected;
+    for (std::uint64_t i = 0; i < acknowledged; ++i)
+      expected += std::to_string(i) + "=" + std::to_string(i) + " ";
+    const Status started = boot([&](io::Wait& wait, Node& node) {
+      const std::string found = read_all(wait, node, "s");
+      ASSERT_EQ(found.substr(0, expected.size()), expected);
+      // An append that was not answered may be there.
+      acknowledged = static_cast<std::uint64_t>(std::count(found.begin(), found.end(), '='));
+      for (int i = 0; i < 10; ++i) {
+        if (append(wait, node, "s", std::to_string(acknowledged))) ++acknowledged;
+      }
+      current->crash("power cut");
+    });
+    ASSERT_TRUE(started) << started.error().describe();
+  }
+  EXPECT_GE(acknowledged, 200u);
+}
+
+TEST_F(NodeTest, SegmentsAreSwitchedAndReadAcross) {
+  std::string expected;
+  const std::string padding(3000, 'x');
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 100; ++i) {
+      const std::string data = "\"" + std::to_string(i) + padding + "\"";
+      ASSERT_TRUE(append(wait, node, "s", data));
+      expected += std::to_string(i) + "=" + data + " ";
+    }
+    EXPECT_EQ(read_all(wait, node, "s"), expected);
+  }));
+  options.tuning.read_cache_bytes = 0;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) { EXPECT_EQ(read_all(wait, node, "s"), expected); }));
+  const auto files = disk.files();
+  EXPECT_NE(std::find(files.begin(), files.end(), "log/00000003.segment"), files.end());
+}
+
+TEST_F(NodeTest, ExpectationsAreAboutWhatIsOnItsWayToo) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    int ok = 0;
+    int failed = 0;
+    io::WaitGroup group;
+    for (int i = 0; i < 5; ++i) {
+      group.add();
+      wait.loop().spawn("client", [&] {
+        io::Wait mine(wait.loop());
+        const auto receipt = append(mine, node, "s", "1", {.kind = Expectation::Kind::none});
+        (receipt ? ok : failed) += 1;
+        if (!receipt) {
+          EXPECT_EQ(receipt.error().code, RefusalCode::expectation_failed);
+          EXPECT_EQ(receipt.error().failed_expectations[0].actual, Revision{0});
+        }
+        group.done();
+      });
+    }
+    ASSERT_TRUE(group.wait(wait));
+    EXPECT_EQ(ok, 1);
+    EXPECT_EQ(failed, 4);
+  }));
+}
+
+TEST_F(NodeTest, AnIdempotencyKeyIsUsedOnceAcrossARestart) {
+  const auto with_key = [&](io::Wait& wait, Node& node, std::string_view body) {
+    return node.append(wait, {.tenant = "default",
+                              .streams = {{.stream = "s", .events = {{.type = "t", .data = body}}}},
+                              .idempotency = IdempotencyKey{"key-1", sha256({as_bytes(body)})}});
+  };
+  AppendReceipt first;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    first = with_key(wait, node, "1").value();
+    EXPECT_FALSE(first.replayed);
+    current->crash("power cut");
+  }));
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    const auto again = with_key(wait, node, "1");
+    ASSERT_TRUE(again) << again.error().describe();
+    EXPECT_TRUE(again->replayed);
+    EXPECT_EQ(again->position, first.position);
+    EXPECT_EQ(again->hash, first.hash);
+    EXPECT_EQ(with_key(wait, node, "2").error().code, RefusalCode::idempotency_conflict);
+    EXPECT_EQ(read_all(wait, node, "s"), "0=1 ");
+  }));
+}
+
+TEST_F(NodeTest, ReadsPageInBothDirectionsFromAnywhere) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 4; ++i) {
+      ASSERT_TRUE(node.append(
+          wait,
+          {.tenant = "default",
+           .streams = {{.stream = "a",
+                        .events = {{.type = "t", .data = "1", .subject = "p"}, {.type = "t", .data = "2"}}},
+                       {.stream = "b", .events = {{.type = "t", .data = "3"}}}}}));
+    }
+    const auto show = [&](ReadRequest request) {
+      request.tenant = "default";
+      const auto page = node.read(wait, request);
+      if (!page) return page.error().describe();
+      std::string text;
+      for (const EventView& event : page->events) {
+        text += std::string(event.stream) + event.revision.describe() + "@" + event.token().describe() + " ";
+      }
+      return text + (page->next ? "next " + page->next->describe() : "no next") +
+             (page->at_end ? " end" : "");
+    };
+    using enum ReadFrom::Kind;
+    EXPECT_EQ(show({.stream = "a", .limit = 3}), "a0@3.0 a1@3.1 a2@4.0 next 4.1");
+    EXPECT_EQ(show({.stream = "a", .from = {.kind = token, .token = {Position{4}, 1}}, .limit = 3}),
+              "a3@4.1 a4@5.0 a5@5.1 next 6.0");
+    EXPECT_EQ(show({.stream = "a", .from = {.kind = revision, .revision = Revision{7}}}),
+              "a7@6.1 next 7.0 end");
+    EXPECT_EQ(show({.stream = "a", .from = {.kind = revision, .revision = Revision{8}}}), "next 7.0 end");
+    EXPECT_EQ(show({.stream = "a", .from = {.kind = end}, .direction = Direction::backward, .limit = 3}),
+              "a7@6.1 a6@6.0 a5@5.1 next 5.0");
+    EXPECT_EQ(show({.stream = "a",
+                    .from = {.kind = revision, .revision = Revision{1}},
+                    .direction = Direction::backward}),
+              "a1@3.1 a0@3.0 no next end");
+    EXPECT_EQ(show({.stream = "a", .subject = "p", .limit = 2}), "a0@3.0 a2@4.0 next 5.0");
+    EXPECT_EQ(show({.from = {.kind = token, .token = {Position{6}, 0}}}),
+              "a6@6.0 a7@6.1 b3@6.2 next 7.0 end");
+    EXPECT_EQ(show({.stream = "none"}), "stream_not_found: there is no stream 'none'");
+  }));
+}
+
+TEST_F(NodeTest, ASecondNodeOnTheDirectoryIsRefusedByName) {
+  options.lock_holder = "verity-server, process 4711";
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node&) {
+    const auto data = disk.mount(*current, "data");
+    const auto second = Node::start(wait, current->io_world(), *data, options);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, ErrorCode::busy);
+    EXPECT_NE(second.error().message.find("process 4711"), std::string::npos) << second.error().message;
+  }));
+}
+
+TEST_F(NodeTest, LostIndexIsRebuiltFromTheLog) {
+  options.tuning.checkpoint_bytes = 32 * KiB;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(append(wait, node, "s", "\"" + std::string(3000, 'x') + "\""));
+  }));
+  for (const std::string& file : disk.files()) {
+    if (file.find("index/") == std::string::npos) continue;
+    for (ByteCount at = 0; at < disk.durable_content(file).size(); at += 512) disk.flip_bit(file, at, 3);
+  }
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_EQ(append(wait, node, "s", "1").error().code, RefusalCode::not_ready);
+    while (!node.is_ready()) ASSERT_TRUE(wait.sleep(10ms));
+    EXPECT_EQ(append(wait, node, "s", "1")->streams[0].first_revision, Revision{50});
+  }));
+}
+
+TEST_F(NodeTest, RotInOldDataMakesTheNodeReadOnlyAndNamesThePlace) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(append(wait, node, "s", "\"" + std::string(3000, 'x') + "\""));
+  }));
+  disk.flip_bit("log/00000000.segment", 4096 * 5 + 17, 2);
+  options.tuning.read_cache_bytes = 0;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_TRUE(node.is_ready());
+    while (node.is_ready()) ASSERT_TRUE(wait.sleep(100ms));  // the scrubber finds it
+    EXPECT_EQ(node.status().state, "read_only");
+    EXPECT_NE(node.status().damage.at(0).find("log/00000000.segment at offset"), std::string::npos);
+    EXPECT_EQ(append(wait, node, "s", "1").error().code, RefusalCode::read_only);
+    const auto page = node.read(
+        wait, {.tenant = "default", .stream = "s", .from = {ReadFrom::Kind::revision, Revision{40}}});
+    ASSERT_TRUE(page) << page.error().describe();
+    EXPECT_EQ(page->events.size(), 10u);
+    EXPECT_EQ(node.read(wait, {.tenant = "default", .stream = "s"}).error().code, RefusalCode::damaged);
+  }));
+}
+
+TEST_F(NodeTest, RotInTheUnverifiedTailRefusesTheStart) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(wait, node, "s", "\"" + std::string(300, 'x') + "\""));
+    current->crash("power cut");
+  }));
+  const Bytes log = disk.durable_content("log/current.segment");
+  ByteCount last = 0;
+  for (ByteCount at = 4096; at + 512 <= log.size(); at += 512) {
+    if (!is_all_zero(ByteView(log).subspan(at, 512))) last = at;
+  }
+  disk.flip_bit("log/current.segment", last - 500, 1);
+  const Status refused = boot([&](io::Wait&, Node&) { FAIL(); });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
+  EXPECT_NE(refused.error().message.find("log/current.segment at offset"), std::string::npos)
+      << refused.error().message;
+  EXPECT_NE(refused.error().message.find("position"), std::string::npos);
+  options.read_only = true;
+  EXPECT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_EQ(node.status().state, "read_only");
+    EXPECT_EQ(read_all(wait, node, "s").substr(0, 3), "0=\"");
+  }));
+}
+
+TEST_F(NodeTest, AFailedDurableWriteStopsTheNodeAndLosesNothing) {
+  std::uint64_t acknowledged = 0;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (; acknowledged < 5; ++acknowledged)
+      ASSERT_TRUE(append(wait, node, "s", std::to_string(acknowledged)));
+    disk.options().faults.failed_sync_ppm = 1'000'000;
+    EXPECT_EQ(append(wait, node, "s", "5").error().code, RefusalCode::outcome_unknown);
+    disk.options().faults.failed_sync_ppm = 0;
+    EXPECT_EQ(node.wait_until_failed(wait).error().code, ErrorCode::io_error);
+    EXPECT_EQ(append(wait, node, "s", "6").error().code, RefusalCode::not_ready);
+    EXPECT_EQ(node.status().state, "failed");
+  }));
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_EQ(read_all(wait, node, "s").substr(0, 20), "0=0 1=1 2=2 3=3 4=4 ");
+  }));
+}
+
+TEST_F(NodeTest, AFullDiskRefusesAppendsAndServesReads) {
+  disk.options().capacity = 400 * KiB;
+  std::uint64_t acknowledged = 0;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    const std::string data = "\"" + std::string(3000, 'x') + "\"";
+    for (int i = 0; i < 300; ++i) {
+      io::Wait soon = wait.within(20s);
+      const auto receipt = append(soon, node, "s", data);
+      if (receipt) {
+        ++acknowledged;
+        continue;
+      }
+      ASSERT_EQ(receipt.error().code, RefusalCode::out_of_space) << receipt.error().describe();
+      break;
+    }
+    EXPECT_GT(acknowledged, 20u);
+    EXPECT_LT(acknowledged, 300u);
+    const auto page = node.read(wait, {.tenant = "default", .stream = "s", .limit = 1000});
+    EXPECT_EQ(page->events.size(), acknowledged);
+    disk.options().capacity = UINT64_MAX;
+    ASSERT_TRUE(wait.sleep(5s));
+    EXPECT_TRUE(append(wait, node, "s", data));
+  }));
+}
+
+TEST_F(NodeTest, WaitForEventsWakesWhenThereIsOne) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    ASSERT_TRUE(append(wait, node, "s", "1"));
+    const ReadRequest request{.tenant = "default", .stream = "s"};
+    io::Wait brief = wait.within(1s);
+    const Instant begun = wait.now();
+    node.wait_for_events(brief, request, {Position{4}, 0});
+    EXPECT_EQ(wait.now() - begun, Duration(1s));
+    wait.loop().spawn("writer", [&] {
+      io::Wait mine(wait.loop());
+      EXPECT_TRUE(mine.sleep(100ms));
+      EXPECT_TRUE(append(mine, node, "s", "2"));
+    });
+    node.wait_for_events(wait, request, {Position{4}, 0});
+    EXPECT_EQ(read_all(wait, node, "s"), "0=1 1=2 ");
+  }));
+}
+
+TEST_F(NodeTest, LimitsAreNamedInTheRefusal) {
+  options.limits.tenants_max = 2;
+  options.limits.streams_per_tenant_max = 2;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_EQ(append(wait, node, "s", std::string(9000, '1')).error().describe(),
+              "limit_exceeded: stream 's', event 0: it has 9001 bytes; max_record_size is 8192");
+    EXPECT_TRUE(append(wait, node, "a", "1"));
+    EXPECT_TRUE(append(wait, node, "b", "1"));
+    EXPECT_EQ(
+        append(wait, node, "c", "1").error().describe(),
+        "limit_exceeded: the tenant would have more than 2 streams; max_streams_per_tenant allows no more");
+    EXPECT_TRUE(node.create_tenant(wait, "second"));
+    EXPECT_EQ(node.create_tenant(wait, "second").error().code, RefusalCode::tenant_exists);
+    EXPECT_EQ(node.create_tenant(wait, "third").error().code, RefusalCode::limit_exceeded);
+    EXPECT_TRUE(node.delete_tenant(wait, "second"));
+    EXPECT_EQ(node.find_tenant("second").error().code, RefusalCode::tenant_not_found);
+  }));
+}
+
+TEST_F(NodeTest, AsyncModeAnswersBeforeTheFlush) {
+  options.sync_mode = SyncMode::async;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    disk.options().slowness = 1000;
+    const Instant begun = wait.now();
+    ASSERT_TRUE(append(wait, node, "s", "1"));
+    EXPECT_LT(wait.now() - begun, Duration(1ms));
+    EXPECT_LT(node.status().durable_position, node.status().commit_index);
+    EXPECT_EQ(read_all(wait, node, "s"), "0=1 ");
+    disk.options().slowness = 1;
+  }));
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) { EXPECT_EQ(read_all(wait, node, "s"), "0=1 "); }));
+}
+
+}  // namespace
+}  // namespace verity::node
