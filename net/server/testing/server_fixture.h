@@ -2,15 +2,12 @@
 // is ready: what takes 75 s in a test takes no time at all.
 #pragma once
 
-#include "io/base/assert.h"
-#include "io/clock.h"
 #include "io/fiber/loop.h"
-#include "io/logger.h"
-#include "io/random.h"
 #include "io/world.h"
 #include "net/server/server.h"
 #include "net/server/testing/fake_node.h"
 #include "net/server/testing/memory_network.h"
+#include "net/server/testing/test_world.h"
 
 #include <gtest/gtest.h>
 
@@ -18,28 +15,6 @@
 #include <string>
 
 namespace verity::server::testing {
-
-class JumpingClock final : public io::Clock {
- public:
-  Instant monotonic() const override { return now; }
-  Timestamp realtime() const override { return {1'705'314'600'000'000'000 + now.ns}; }
-  Instant now{1'000'000'000};
-};
-
-class ZeroRandom final : public io::Random {
- public:
-  void fill(MutableByteView out) override { std::ranges::fill(out, std::byte{0}); }
-};
-
-class QuietLogger final : public io::Logger {
- public:
-  void log(io::LogLevel, std::string_view, std::string_view message,
-           std::initializer_list<io::LogField>) override {
-    last_message = message;
-  }
-  bool enabled(io::LogLevel) const override { return true; }
-  std::string last_message;
-};
 
 // What a test's client sees of one answer.
 struct Answer {
@@ -133,13 +108,7 @@ class ServerFixture : public ::testing::Test {
       server_.reset();
       is_done = true;
     });
-    while (loop_.fiber_count() > 0) {
-      if (loop_.run_ready()) continue;
-      const Instant next = loop_.next_deadline();
-      ASSERT_NE(next, Instant::never()) << "everybody waits for ever: " << loop_.fiber_names().front();
-      clock_.now = std::max(clock_.now, next);
-      loop_.fire_timers();
-    }
+    ASSERT_TRUE(run_to_end(loop_, clock_)) << "everybody waits for ever: " << loop_.fiber_names().front();
     EXPECT_TRUE(is_done);
   }
 
