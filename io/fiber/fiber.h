@@ -33,7 +33,7 @@ class Fiber {
   static void entry(void* fiber);
   void switch_out(bool for_ever);
 
-  Loop& loop_;
+  [[maybe_unused]] Loop& loop_;
   const std::uint64_t id_;
   const std::string name_;
   const Stack stack_;
@@ -48,8 +48,8 @@ class Fiber {
   void* fiber_fake_stack_ = nullptr;
   const void* loop_stack_bottom_ = nullptr;
   std::size_t loop_stack_size_ = 0;
-  void* tsan_fiber_ = nullptr;
-  void* tsan_loop_ = nullptr;
+  [[maybe_unused]] void* tsan_fiber_ = nullptr;
+  [[maybe_unused]] void* tsan_loop_ = nullptr;
 };
 
 }  // namespace verity::io
