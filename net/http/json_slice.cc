@@ -16,13 +16,13 @@ void skip_space(std::string_view& text) {
 
 // Behind the closing quote of the string that begins at `begin`.
 std::size_t string_end(std::string_view text, std::size_t begin) {
-  for (std::size_t i = begin + 1; i < text.size(); ++i) {
+  std::size_t i = begin + 1;
+  for (;;) {
     i = text.find_first_of("\"\\", i);
     if (i == std::string_view::npos) return text.size();
     if (text[i] == '"') return i + 1;
-    ++i;  // whatever is escaped
+    i += 2;  // the backslash, and whatever it escapes
   }
-  return text.size();
 }
 
 std::size_t container_end(std::string_view text) {
