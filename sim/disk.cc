@@ -318,7 +318,7 @@ void Disk::make_unreadable(std::string_view path, ByteCount offset) {
 bool Disk::rot_somewhere(std::string_view pattern) {
   std::vector<std::string> candidates;
   for (std::string& path : files()) {
-    if (path.find(pattern) != std::string::npos && !find_durable(path)->durable.size() == 0)
+    if (path.find(pattern) != std::string::npos && find_durable(path)->durable.size() != 0)
       candidates.push_back(std::move(path));
   }
   if (candidates.empty()) return false;
