@@ -26,8 +26,9 @@ void ProposedState::add(Position position, TenantId tenant, const log::EventsBod
 
 void ProposedState::prune(Position applied) {
   for (; !changes_.empty() && changes_.front().first <= applied; changes_.pop_front()) {
-    const auto changed = changes_.front().second;
-    if (changed->second.by <= applied) last_.erase(changed);
+    const auto& [by, changed] = changes_.front();
+    // A later entry on its way that changes the same name has a place of its own in the queue.
+    if (changed->second.by == by) last_.erase(changed);
   }
   for (; !key_order_.empty() && key_order_.front().first <= applied; key_order_.pop_front()) {
     keys_.erase(key_order_.front().second);
