@@ -1,0 +1,317 @@
+#include "sim/history.h"
+
+#include <algorithm>
+
+namespace verity::sim {
+namespace {
+
+std::string number(std::uint64_t value) {
+  return std::to_string(value);
+}
+
+}  // namespace
+
+std::string History::describe(std::uint64_t request) const {
+  const SentRequest& sent = requests_.at(request).sent;
+  std::string text = "request " + number(request) + " (" + sent.tenant;
+  for (const SentStream& stream : sent.streams)
+    text += " " + stream.stream + "*" + number(stream.events.size());
+  if (!sent.idempotency_key.empty()) text += " key " + sent.idempotency_key;
+  return text + ")";
+}
+
+std::uint64_t History::sent(SentRequest request) {
+  const std::uint64_t id = requests_.size() + 1;
+  std::uint64_t index = 0;
+  for (const SentStream& stream : request.streams) {
+    for (const SentEvent& event : stream.events) {
+      const bool fresh = by_data_.emplace(event.data, std::pair(id, index++)).second;
+      if (!fresh) fail("the workload sent the same data twice: " + event.data);
+    }
+  }
+  requests_.emplace(id, Request{std::move(request), State::open, std::nullopt});
+  return id;
+}
+
+void History::add_fact(const std::string& tenant, const std::string& stream, std::uint64_t revision,
+                       std::uint64_t request, Place place) {
+  auto& revisions = streams_[{tenant, stream}];
+  const auto [fact, fresh] = revisions.emplace(revision, Fact{request, place, fact_count_});
+  if (fresh) {
+    ++fact_count_;
+    const bool alone = places_[tenant].emplace(place, Known{stream, revision}).second;
+    if (!alone) fail("two events at " + place.describe() + " of " + tenant);
+  } else if (fact->second.place != place || fact->second.request != request) {
+    fail(tenant + "/" + stream + " revision " + number(revision) + " is at " + place.describe() + " by " +
+         describe(request) + " and was at " + fact->second.place.describe() + " by " +
+         describe(fact->second.request));
+  }
+}
+
+// False when the run has failed.
+bool History::place_request(std::uint64_t id, std::uint64_t position, Instant now) {
+  Request& request = requests_.at(id);
+  if (request.state == State::refused) {
+    fail(describe(id) + " was refused and is at position " + number(position));
+    return false;
+  }
+  if (request.state == State::lost && !request.sent.idempotency_key.empty()) request.state = State::open;
+  if (request.state == State::lost) {
+    fail(describe(id) + " was lost in a crash and came back at position " + number(position));
+    return false;
+  }
+  if (request.position && *request.position != position) {
+    fail(describe(id) + " was carried out twice, at positions " + number(*request.position) + " and " +
+         number(position));
+    return false;
+  }
+  const auto [known, fresh] = positions_.emplace(position, Position{id, now});
+  if (known->second.request != id) {
+    fail("position " + number(position) + " holds " + describe(id) + " and " +
+         describe(known->second.request));
+    return false;
+  }
+  request.position = position;
+  last_position_ = std::max(last_position_, position);
+  return true;
+}
+
+void History::check_hash(std::uint64_t position, const std::string& hash, const std::string& root,
+                         Instant now) {
+  const auto [known, fresh] = hashes_.emplace(position, Hashes{hash, root, now});
+  if (fresh) return;
+  if (known->second.hash != hash) {
+    fail("the chain hash of position " + number(position) + " was " + known->second.hash + " and is " + hash);
+  }
+  if (known->second.root.empty()) known->second.root = root;
+  if (!root.empty() && known->second.root != root) {
+    fail("the tree root of position " + number(position) + " was " + known->second.root + " and is " + root);
+  }
+}
+
+void History::acked(std::uint64_t id, const Ack& ack, Instant now) {
+  Request& request = requests_.at(id);
+  const bool was_acked = request.state == State::acked;
+  if (!place_request(id, ack.position, now)) return;
+  request.state = State::acked;
+  if (!was_acked) ++acked_count_;
+  if (was_acked && !ack.replayed) fail(describe(id) + " was acknowledged again and not as a replay");
+  check_hash(ack.position, ack.hash, "", now);
+  if (ack.streams.size() != request.sent.streams.size()) {
+    fail(describe(id) + " was acknowledged for " + number(ack.streams.size()) + " streams");
+    return;
+  }
+  std::uint64_t index = 0;
+  for (std::size_t i = 0; i < ack.streams.size(); ++i) {
+    const SentStream& sent = request.sent.streams[i];
+    const Ack::Revisions& got = ack.streams[i];
+    if (got.stream != sent.stream || got.last + 1 - got.first != sent.events.size()) {
+      fail(describe(id) + " was acknowledged as " + got.stream + " " + number(got.first) + ".." +
+           number(got.last));
+      return;
+    }
+    const bool held = sent.expected == ExpectationKind::any ||
+                      (sent.expected == ExpectationKind::none && got.first == 0) ||
+                      (sent.expected == ExpectationKind::exists && got.first > 0) ||
+                      (sent.expected == ExpectationKind::exact && got.first == sent.expected_revision + 1);
+    if (!held)
+      fail(describe(id) + " was acknowledged at revision " + number(got.first) + " of " + got.stream +
+           " against its expectation");
+    for (std::uint64_t revision = got.first; revision <= got.last; ++revision) {
+      add_fact(request.sent.tenant, sent.stream, revision, id, {ack.position, index++});
+    }
+  }
+}
+
+void History::refused(std::uint64_t id) {
+  Request& request = requests_.at(id);
+  if (request.position) {
+    fail(describe(id) + " is at position " + number(*request.position) + " and was refused");
+    return;
+  }
+  request.state = State::refused;
+}
+
+void History::refused_expectations(std::uint64_t id, const std::vector<FailedExpectationSeen>& failed,
+                                   const std::map<std::string, std::uint64_t>& known_before) {
+  const SentRequest& sent = requests_.at(id).sent;
+  if (failed.empty()) fail(describe(id) + " failed its expectations without saying which");
+  for (const FailedExpectationSeen& seen : failed) {
+    const auto stream = std::find_if(sent.streams.begin(), sent.streams.end(),
+                                     [&](const SentStream& s) { return s.stream == seen.stream; });
+    if (stream == sent.streams.end()) {
+      fail(describe(id) + " failed an expectation about " + seen.stream + ", which it does not name");
+      continue;
+    }
+    if (!seen.subject.empty()) continue;
+    bool justified = false;
+    switch (stream->expected) {
+      case ExpectationKind::any:
+        break;
+      case ExpectationKind::none:
+        justified = seen.actual.has_value();
+        break;
+      case ExpectationKind::exists:
+        justified = !seen.actual.has_value();
+        break;
+      case ExpectationKind::exact:
+        justified = seen.actual != stream->expected_revision;
+        break;
+    }
+    const std::string actual = seen.actual ? number(*seen.actual) : "nothing";
+    if (!justified)
+      fail(describe(id) + " failed its expectation though " + seen.stream + " was at " + actual);
+    const auto known = known_before.find(seen.stream);
+    if (known != known_before.end() && (!seen.actual || *seen.actual < known->second)) {
+      fail(describe(id) + " was told that " + seen.stream + " is at " + actual + ", but revision " +
+           number(known->second) + " was known before");
+    }
+  }
+  refused(id);
+}
+
+std::optional<std::uint64_t> History::last_revision(const std::string& tenant,
+                                                    const std::string& stream) const {
+  const auto found = streams_.find({tenant, stream});
+  if (found == streams_.end() || found->second.empty()) return std::nullopt;
+  return found->second.rbegin()->first;
+}
+
+std::map<std::string, std::uint64_t> History::last_revisions(const std::string& tenant) const {
+  std::map<std::string, std::uint64_t> all;
+  for (auto at = streams_.lower_bound({tenant, ""}); at != streams_.end() && at->first.first == tenant;
+       ++at) {
+    if (!at->second.empty()) all.emplace(at->first.second, at->second.rbegin()->first);
+  }
+  return all;
+}
+
+void History::observed(const std::string& tenant, const ServedEvent& event, Instant now) {
+  const std::string where =
+      tenant + "/" + event.stream + " revision " + number(event.revision) + " at " + event.place.describe();
+  const auto found = by_data_.find(event.data);
+  if (found == by_data_.end()) {
+    fail(where + " has data that nobody sent: " + event.data);
+    return;
+  }
+  const auto [id, wanted_index] = found->second;
+  const SentRequest& sent = requests_.at(id).sent;
+  std::uint64_t index = 0;
+  for (const SentStream& stream : sent.streams) {
+    for (const SentEvent& original : stream.events) {
+      if (index++ != wanted_index) continue;
+      const bool same = sent.tenant == tenant && stream.stream == event.stream &&
+                        original.type == event.type && original.metadata == event.metadata &&
+                        original.id == event.id && original.subject == event.subject;
+      if (!same) {
+        fail(where + " is not what " + describe(id) + " sent: type " + event.type + " metadata " +
+             event.metadata + " id " + event.id + " subject " + event.subject);
+        return;
+      }
+    }
+  }
+  if (event.place.index != wanted_index) {
+    fail(where + " was event " + number(wanted_index) + " of " + describe(id));
+    return;
+  }
+  if (!place_request(id, event.place.position, now)) return;
+  add_fact(tenant, event.stream, event.revision, id, event.place);
+}
+
+void History::check_nothing_left_out(const std::string& tenant, const std::string& stream,
+                                     const std::string& subject, Place first, Place last,
+                                     const std::set<Place>& served, Mark known) {
+  const auto places = places_.find(tenant);
+  if (places == places_.end()) return;
+  for (auto at = places->second.upper_bound(first); at != places->second.end() && at->first < last; ++at) {
+    if (served.contains(at->first)) continue;
+    if (!stream.empty() && at->second.stream != stream) continue;
+    const Position& position = positions_.at(at->first.position);
+    const SentRequest& sent = requests_.at(position.request).sent;
+    std::uint64_t index = 0;
+    bool wanted = true;
+    for (const SentStream& part : sent.streams) {
+      for (const SentEvent& event : part.events) {
+        if (index++ == at->first.index) wanted = subject.empty() || event.subject == subject;
+      }
+    }
+    if (!wanted) continue;
+    const Fact& fact = streams_.at({tenant, at->second.stream}).at(at->second.revision);
+    const bool was_known = fact.number < known.facts;
+    if (was_known) {
+      fail("a read of " + tenant + "/" + stream + " from " + first.describe() + " to " + last.describe() +
+           " left out " + at->first.describe());
+      return;
+    }
+  }
+}
+
+void History::recovered(std::uint64_t head, const std::string& hash, Instant may_lose_since, Instant now) {
+  if (may_lose_since != Instant::never()) ++epoch_;
+  for (auto at = positions_.upper_bound(head); at != positions_.end();) {
+    const auto& [position, known] = *at;
+    if (known.learned < may_lose_since) {
+      fail("after a restart the head is at " + number(head) + ": position " + number(position) + ", " +
+           describe(known.request) + ", is lost");
+      return;
+    }
+    Request& request = requests_.at(known.request);
+    request.state = State::lost;
+    request.position.reset();
+    ++lost_count_;
+    std::erase_if(places_[request.sent.tenant],
+                  [&, p = position](const auto& item) { return item.first.position == p; });
+    for (const SentStream& stream : request.sent.streams) {
+      std::erase_if(streams_[{request.sent.tenant, stream.stream}],
+                    [&, p = position](const auto& item) { return item.second.place.position == p; });
+    }
+    at = positions_.erase(at);
+  }
+  for (auto at = hashes_.upper_bound(head); at != hashes_.end();) {
+    if (at->second.learned < may_lose_since) {
+      fail("after a restart the head is at " + number(head) + " although it was at " + number(at->first));
+      return;
+    }
+    at = hashes_.erase(at);
+  }
+  last_position_ = std::min(last_position_, head);
+  if (head > 0) check_hash(head, hash, "", now);
+}
+
+void History::check_whole(const std::string& tenant, const std::vector<ServedEvent>& all,
+                          const std::set<std::uint64_t>& damaged) {
+  std::map<std::string, std::uint64_t> next;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> next_of_subject;
+  std::optional<Place> last;
+  for (const ServedEvent& event : all) {
+    if (last && event.place <= *last)
+      fail(tenant + ": " + event.place.describe() + " comes after " + last->describe());
+    last = event.place;
+    const auto [expected, fresh] = next.try_emplace(event.stream, 0);
+    // Revisions that lie in damaged entries are not served; without damage there is no gap.
+    if (event.revision != expected->second && (damaged.empty() || event.revision < expected->second)) {
+      fail(tenant + "/" + event.stream + " goes from revision " + number(expected->second) + " to " +
+           number(event.revision));
+    }
+    expected->second = event.revision + 1;
+    if (event.subject.empty()) continue;
+    const auto [subject, first] = next_of_subject.try_emplace({event.stream, event.subject}, 0);
+    if (!event.subject_revision || (damaged.empty() && *event.subject_revision != subject->second)) {
+      fail(tenant + "/" + event.stream + ": subject " + event.subject + " is not at revision " +
+           number(subject->second));
+    }
+    ++subject->second;
+  }
+  std::set<Place> served;
+  for (const ServedEvent& event : all) served.insert(event.place);
+  const auto places = places_.find(tenant);
+  if (places == places_.end()) return;
+  for (const auto& [place, known] : places->second) {
+    if (served.contains(place) || damaged.contains(place.position)) continue;
+    fail(tenant + "/" + known.stream + ": " + place.describe() + ", " +
+         describe(positions_.at(place.position).request) + ", is lost");
+    return;
+  }
+}
+
+}  // namespace verity::sim

@@ -1,0 +1,106 @@
+#include "sim/node_host.h"
+
+#include "engine/node/node.h"
+#include "io/base/assert.h"
+#include "io/directory.h"
+#include "net/server/server.h"
+#include "sim/network.h"
+
+namespace verity::sim {
+
+std::string_view describe(Ending ending) {
+  switch (ending) {
+    case Ending::none:
+      return "running";
+    case Ending::refused:
+      return "refused";
+    case Ending::failed:
+      return "failed";
+    case Ending::stopped:
+      return "stopped";
+    case Ending::crashed:
+      return "crashed";
+  }
+  return "?";
+}
+
+NodeHost::NodeHost(World& world, NodeSetup setup)
+    : world_(world), setup_(std::move(setup)), disk_(world, "disk1", setup_.disk) {}
+
+NodeHost::~NodeHost() {
+  VERITY_ASSERT(!is_running());
+}
+
+bool NodeHost::is_ready() const {
+  return serving_ && node_ != nullptr && node_->is_ready();
+}
+
+void NodeHost::start() {
+  VERITY_ASSERT(process_ == nullptr);
+  ending_ = Ending::none;
+  error_.reset();
+  process_ = std::make_unique<Process>(
+      world_,
+      ProcessOptions{.host = setup_.server.client_address.host, .boot = ++boot_, .clock = setup_.clock});
+  process_->spawn("main", [this](io::Wait& wait) { run(wait); });
+}
+
+void NodeHost::ask_to_stop() {
+  process_->ask_to_end();
+}
+
+void NodeHost::crash(CrashKind kind, std::string_view why) {
+  process_->crash(why, kind);
+}
+
+void NodeHost::run(io::Wait& wait) {
+  const auto refuse = [&](Error error) {
+    process_->trace("refuse " + error.describe());
+    error_ = std::move(error);
+    ending_ = Ending::refused;
+  };
+  const std::unique_ptr<io::Directory> data = disk_.mount(*process_, "data");
+  auto node = node::Node::start(wait, process_->io_world(), *data, setup_.node);
+  if (!node) return refuse(node.error());
+  node_ = node->get();
+  process_->trace("ready  node " + node_->status().state);
+  if (const auto head = node_->head(wait); head && !process_->is_crashed() && on_recovered) {
+    on_recovered(head->position.value, head->hash.describe());
+  }
+  auto server = server::Server::start(wait, process_->io_world(), *node_, setup_.server);
+  if (!server) {
+    refuse(server.error());
+  } else {
+    serving_ = true;
+    io::Wait until_the_end = wait.under(process_->end());
+    const Status failed = node_->wait_until_failed(until_the_end);
+    serving_ = false;
+    ending_ = Ending::stopped;
+    if (!failed) {
+      process_->trace("failed " + failed.error().describe());
+      error_ = failed.error();
+      ending_ = Ending::failed;
+    }
+    (*server)->stop(wait);
+    server->reset();
+  }
+  const Status stopped = node_->stop(wait);
+  if (!stopped && ending_ == Ending::stopped) {
+    process_->trace("failed " + stopped.error().describe());
+    error_ = stopped.error();
+    ending_ = Ending::failed;
+  }
+  node_ = nullptr;
+}
+
+Ending NodeHost::take_ending() {
+  VERITY_ASSERT(process_ != nullptr && process_->is_finished());
+  const Ending ending = process_->is_crashed() ? Ending::crashed : ending_;
+  process_->trace("end    " + std::string(describe(ending)));
+  if (disk_.open_files() != 0)
+    world_.fail(std::to_string(disk_.open_files()) + " files are open after the node has ended");
+  process_.reset();
+  return ending;
+}
+
+}  // namespace verity::sim
