@@ -1,13 +1,13 @@
 #include "io/linux/epoll_backend.h"
 
 #include "io/base/assert.h"
+#include "io/linux/blocking_calls.h"
 #include "io/linux/errors.h"
 #include "io/linux/fd.h"
 #include "io/linux/thread_pool.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
@@ -17,24 +17,13 @@ namespace verity::io {
 namespace {
 
 constexpr Duration sleep_max = 1h;
-constexpr std::size_t transfer_bytes_max = GiB;  // per call; the kernel takes at most 2 GiB - 4 KiB
-
-// Calls until a signal does not interrupt.
-template <class Call>
-std::int64_t uninterrupted(Call call) {
-  while (true) {
-    const auto result = call();
-    if (result >= 0) return result;
-    if (errno != EINTR) return -errno;
-  }
-}
 
 // Every socket is watched edge-triggered for as long as it lives. A call is tried first; only when the kernel
 // says EAGAIN does the fiber wait for the next edge. An edge without a waiter may be dropped, because the
 // next call tries first again.
 class EpollBackend final : public Backend {
  public:
-  explicit EpollBackend(ThreadPool& pool) : pool_(pool) {}
+  explicit EpollBackend(ThreadPool& disk_pool) : disk_pool_(disk_pool) {}
 
   Status start() {
     epoll_fd_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
@@ -50,26 +39,15 @@ class EpollBackend final : public Backend {
   }
 
   std::int64_t read(Wait& wait, int fd, ByteCount offset, MutableByteView out) override {
-    return pool_.run(wait, [=] {
-      return uninterrupted([&] {
-        return ::pread(fd, out.data(), std::min(out.size(), transfer_bytes_max), static_cast<off_t>(offset));
-      });
-    });
+    return disk_pool_.run(wait, [=] { return read_now(fd, offset, out); });
   }
 
   std::int64_t write(Wait& wait, int fd, ByteCount offset, ByteView data, Durability durability) override {
-    return pool_.run(wait, [=] {
-      return uninterrupted([&] {
-        iovec part{const_cast<std::byte*>(data.data()), std::min(data.size(), transfer_bytes_max)};
-        const int flags = durability == Durability::durable ? RWF_DSYNC : 0;
-        return ::pwritev2(fd, &part, 1, static_cast<off_t>(offset), flags);
-      });
-    });
+    return disk_pool_.run(wait, [=] { return write_now(fd, offset, data, durability); });
   }
 
   std::int64_t sync(Wait& wait, int fd, bool data_only) override {
-    return pool_.run(
-        wait, [=] { return uninterrupted([&] { return data_only ? ::fdatasync(fd) : ::fsync(fd); }); });
+    return disk_pool_.run(wait, [=] { return sync_now(fd, data_only); });
   }
 
   int socket_flags() const override { return SOCK_CLOEXEC | SOCK_NONBLOCK; }
@@ -165,7 +143,7 @@ class EpollBackend final : public Backend {
     }
   }
 
-  ThreadPool& pool_;
+  ThreadPool& disk_pool_;
   Fd epoll_fd_;
   Fd wake_fd_;
   bool has_pwait2_ = true;
@@ -173,8 +151,8 @@ class EpollBackend final : public Backend {
 
 }  // namespace
 
-Result<std::unique_ptr<Backend>> make_epoll_backend(ThreadPool& pool) {
-  auto backend = std::make_unique<EpollBackend>(pool);
+Result<std::unique_ptr<Backend>> make_epoll_backend(ThreadPool& disk_pool) {
+  auto backend = std::make_unique<EpollBackend>(disk_pool);
   VERITY_TRY(backend->start());
   return backend;
 }

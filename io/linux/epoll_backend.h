@@ -10,6 +10,7 @@ namespace verity::io {
 
 class ThreadPool;
 
-Result<std::unique_ptr<Backend>> make_epoll_backend(ThreadPool& pool);
+// Files run on `disk_pool`, which outlives the backend.
+Result<std::unique_ptr<Backend>> make_epoll_backend(ThreadPool& disk_pool);
 
 }  // namespace verity::io

@@ -50,20 +50,23 @@ Result<std::unique_ptr<Runtime>> Runtime::create(RuntimeOptions options) {
 Runtime::Runtime(RuntimeOptions options)
     : mailbox_([this] { backend_->wake(); }),
       loop_(clock_, nullptr, options.stack_bytes),
-      pool_(std::make_unique<ThreadPool>(mailbox_, options.thread_count_max)) {}
+      name_pool_(std::make_unique<ThreadPool>(mailbox_, options.thread_count_max)),
+      disk_pool_(std::make_unique<ThreadPool>(mailbox_, options.thread_count_max)) {}
 
 Runtime::~Runtime() {
   if (received_) {
     reset_handlers();
     signalled_backend.store(nullptr);
   }
-  pool_.reset();  // its threads post to the mailbox and wake the backend
+  // Their threads post to the mailbox and wake the backend.
+  name_pool_.reset();
+  disk_pool_.reset();
 }
 
 Status Runtime::start(BackendChoice choice) {
   std::string why = "chosen";
   if (choice != BackendChoice::fallback) {
-    auto uring = make_uring_backend();
+    auto uring = make_uring_backend(*disk_pool_);
     if (uring) {
       backend_ = std::move(*uring);
       backend_name_ = "io_uring";
@@ -74,10 +77,10 @@ Status Runtime::start(BackendChoice choice) {
     }
   }
   if (!backend_) {
-    VERITY_TRY_ASSIGN(backend_, make_epoll_backend(*pool_));
+    VERITY_TRY_ASSIGN(backend_, make_epoll_backend(*disk_pool_));
     backend_name_ = "thread pool and epoll (" + why + ")";
   }
-  network_ = std::make_unique<LinuxNetwork>(Services{*backend_, *pool_});
+  network_ = std::make_unique<LinuxNetwork>(Services{*backend_, *name_pool_});
   return {};
 }
 
@@ -107,7 +110,7 @@ Network& Runtime::network() {
 }
 
 Result<std::unique_ptr<Directory>> Runtime::open_directory(Wait& wait, std::string_view path, bool create) {
-  return open_directory_at(wait, Services{*backend_, *pool_}, std::string(path), create);
+  return open_directory_at(wait, Services{*backend_, *name_pool_}, std::string(path), create);
 }
 
 void Runtime::on_signals(std::span<const int> signals, std::move_only_function<void(int signal)> received) {

@@ -40,7 +40,7 @@ enum class BackendChoice : std::uint8_t {
 struct RuntimeOptions {
   BackendChoice backend = BackendChoice::automatic;
   ByteCount stack_bytes = 256 * KiB;  // of each fiber
-  std::size_t thread_count_max = 4;   // for calls that block
+  std::size_t thread_count_max = 4;   // for the disk, and as many again for names
 };
 
 class Runtime {
@@ -83,7 +83,9 @@ class Runtime {
   LinuxRandom random_;
   Mailbox mailbox_;
   Loop loop_;
-  std::unique_ptr<ThreadPool> pool_;
+  // Two, so that a name server that does not answer holds up no write.
+  std::unique_ptr<ThreadPool> name_pool_;
+  std::unique_ptr<ThreadPool> disk_pool_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<LinuxNetwork> network_;
   std::string backend_name_;

@@ -1,8 +1,11 @@
 #include "io/linux/uring_backend.h"
 
 #include "io/base/assert.h"
+#include "io/linux/blocking_calls.h"
+#include "io/linux/durable_way.h"
 #include "io/linux/errors.h"
 #include "io/linux/fd.h"
+#include "io/linux/thread_pool.h"
 
 #include <liburing.h>
 #include <sys/eventfd.h>
@@ -11,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 
 namespace verity::io {
 namespace {
@@ -18,7 +22,6 @@ namespace {
 constexpr unsigned submission_count = 512;
 constexpr unsigned completion_count = 4096;
 constexpr Duration sleep_max = 1h;
-constexpr std::size_t transfer_bytes_max = GiB;  // per call; the kernel takes at most 2 GiB - 4 KiB
 
 // What a completion finds: on the stack of the fiber that waits for it.
 struct Operation {
@@ -29,6 +32,7 @@ struct Operation {
 
 class UringBackend final : public Backend {
  public:
+  explicit UringBackend(ThreadPool& disk_pool) : disk_pool_(disk_pool) {}
   ~UringBackend() override {
     if (has_ring_) io_uring_queue_exit(&ring_);
   }
@@ -58,17 +62,20 @@ class UringBackend final : public Backend {
 
   std::int64_t read(Wait& wait, int fd, ByteCount offset, MutableByteView out) override {
     Operation operation;
-    io_uring_sqe* const sqe = submission(&operation);
-    io_uring_prep_read(sqe, fd, out.data(), length(out.size()), offset);
+    io_uring_prep_read(submission(&operation), fd, out.data(), length(out.size()), offset);
     return finish(wait, operation);
   }
 
   std::int64_t write(Wait& wait, int fd, ByteCount offset, ByteView data, Durability durability) override {
-    Operation operation;
-    io_uring_sqe* const sqe = submission(&operation);
-    io_uring_prep_write(sqe, fd, data.data(), length(data.size()), offset);
-    if (durability == Durability::durable) sqe->rw_flags = RWF_DSYNC;
-    return finish(wait, operation);
+    if (durability == Durability::cached) return write_by_ring(wait, fd, offset, data, 0);
+    const DurableWay way = durable_way_.choose();
+    const auto begin = std::chrono::steady_clock::now();
+    const std::int64_t result =
+        way == DurableWay::ring
+            ? write_by_ring(wait, fd, offset, data, RWF_DSYNC)
+            : disk_pool_.run(wait, [=] { return write_now(fd, offset, data, Durability::durable); });
+    durable_way_.record(way, std::chrono::steady_clock::now() - begin);
+    return result;
   }
 
   std::int64_t sync(Wait& wait, int fd, bool data_only) override {
@@ -149,6 +156,14 @@ class UringBackend final : public Backend {
     return sqe;
   }
 
+  std::int64_t write_by_ring(Wait& wait, int fd, ByteCount offset, ByteView data, int flags) {
+    Operation operation;
+    io_uring_sqe* const sqe = submission(&operation);
+    io_uring_prep_write(sqe, fd, data.data(), length(data.size()), offset);
+    sqe->rw_flags = flags;
+    return finish(wait, operation);
+  }
+
   // Disk operations are never taken back.
   std::int64_t finish(Wait& wait, Operation& operation) {
     operation.waiter.park_until_woken(wait);
@@ -193,6 +208,8 @@ class UringBackend final : public Backend {
     io_uring_prep_read(submission(&wake_operation_), wake_fd_.get(), &wake_count_, sizeof wake_count_, 0);
   }
 
+  ThreadPool& disk_pool_;
+  DurableWayChooser durable_way_;
   io_uring ring_{};
   bool has_ring_ = false;
   Fd wake_fd_;
@@ -203,8 +220,8 @@ class UringBackend final : public Backend {
 
 }  // namespace
 
-Result<std::unique_ptr<Backend>> make_uring_backend() {
-  auto backend = std::make_unique<UringBackend>();
+Result<std::unique_ptr<Backend>> make_uring_backend(ThreadPool& disk_pool) {
+  auto backend = std::make_unique<UringBackend>(disk_pool);
   VERITY_TRY(backend->start());
   return backend;
 }
