@@ -15,8 +15,18 @@ constexpr std::string_view other_variables[] = {
     "VERITY_SERVER",  // read by verity-admin
 };
 
+// Names come from the file, where a quoted key may be anything.
 std::string bracketed(std::string_view section) {
-  return "[" + std::string(section) + "]";
+  const std::string safe = quoted(section);
+  return "[" + safe.substr(1, safe.size() - 2) + "]";
+}
+
+// The parser quotes what it found, line breaks included.
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  return text;
 }
 
 std::string join(const std::vector<std::string_view>& names) {
@@ -57,7 +67,7 @@ std::string unknown_section(std::string_view section) {
 }
 
 std::string unknown_key(std::string_view section, std::string_view name) {
-  std::string message = "unknown key \"" + std::string(name) + "\" in " + bracketed(section);
+  std::string message = "unknown key " + quoted(name) + " in " + bracketed(section);
   const auto known = names_in(section);
   if (const KeyRow* elsewhere = find_elsewhere(name))
     return message + "; it belongs to " + bracketed(elsewhere->section);
@@ -67,7 +77,7 @@ std::string unknown_key(std::string_view section, std::string_view name) {
 }
 
 std::string unplaced_key(const FileSetting& setting) {
-  const std::string message = "key \"" + setting.name + "\" stands outside any section";
+  const std::string message = "key " + quoted(setting.name) + " stands outside any section";
   if (const KeyRow* row = find_elsewhere(setting.name))
     return message + "; it belongs to " + bracketed(row->section);
   return message + "; known sections: " + join(section_names());
@@ -112,7 +122,7 @@ class Loader {
     const TomlFile parsed = parse_toml(file.text);
     if (!parsed.syntax_error.empty()) {
       return complain(file.path + ":" + std::to_string(parsed.error_line),
-                      "not TOML: " + parsed.syntax_error);
+                      "not TOML: " + one_line(parsed.syntax_error));
     }
     for (const FileSetting& setting : parsed.settings) {
       const std::string place = file.path + ":" + std::to_string(setting.line);
@@ -219,9 +229,10 @@ class Loader {
                    ": such a record would never fit into a request");
     }
     if (number(Key::max_batch_size) > number(Key::segment_size) / 2) {
-      loaded_.notes.push_back(place_of(Key::segment_size, Key::max_batch_size) + ": " + shown(Key::max_batch_size) +
-                              " is more than half of " + shown(Key::segment_size) +
-                              ": an entry lies in one segment, so the largest requests may be refused for its size");
+      loaded_.notes.push_back(
+          place_of(Key::segment_size, Key::max_batch_size) + ": " + shown(Key::max_batch_size) +
+          " is more than half of " + shown(Key::segment_size) +
+          ": an entry lies in one segment, so the largest requests may be refused for its size");
     }
   }
 

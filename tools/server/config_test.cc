@@ -335,6 +335,18 @@ TEST(Config, AllProblemsAreReportedAtOnceInTheOrderOfTheFile) {
                           StartsWith("flag --bind: ")));
 }
 
+TEST(Config, StrangeNamesAndAddressesStayOnOneLine) {
+  EXPECT_EQ(problem_of("[server]\n\"node\\nid\" = 1\n"),
+            "config.toml:2: unknown key \"node\\x0aid\" in [server]; did you mean \"node_id\"?");
+  EXPECT_THAT(problem_of("[\"a\\nb\"]\nc = 1\n"), HasSubstr("unknown section [a\\x0ab]"));
+  EXPECT_THAT(problem_of("[server]\nbind_address = \"local\\nhost:1\"\n"),
+              HasSubstr("white space has no place there"));
+  const std::string long_id(4000, 'k');
+  const LoadedConfig loaded = from_file("[encryption]\nkms_key_id = \"" + long_id + "\"\n");
+  EXPECT_EQ(describe_value(row_of(Key::kms_key_id), loaded.config.settings.at(Key::kms_key_id).value),
+            "\"" + long_id + "\"");
+}
+
 TEST(Config, TextThatIsNotTomlNamesTheLine) {
   EXPECT_THAT(problem_of("[server]\nnode_id = \n"), StartsWith("config.toml:2: not TOML: "));
   EXPECT_THAT(problem_of("[server]\nnode_id = 1\nnode_id = 2\n"), StartsWith("config.toml:3: not TOML: "));

@@ -3,7 +3,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <sstream>
+#include <tuple>
 
 namespace verity::tools {
 namespace {
@@ -71,7 +71,9 @@ TomlFile parse_toml(std::string_view text) {
     file.syntax_error = error.what();
   }
   // The library sorts by name; people read from top to bottom.
-  std::ranges::stable_sort(file.settings, {}, &FileSetting::line);
+  std::ranges::sort(file.settings, {}, [](const FileSetting& setting) {
+    return std::tie(setting.line, setting.section, setting.name);
+  });
   return file;
 }
 

@@ -2,6 +2,7 @@
 
 #include "io/base/units.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -13,9 +14,7 @@ namespace {
 
 using Checked = std::expected<Value, std::string>;
 
-// What was written, safe to print: control characters escaped, long texts cut.
-std::string quoted(std::string_view text) {
-  constexpr std::size_t shown_max = 120;
+std::string in_quotes(std::string_view text, std::size_t shown_max) {
   std::string out = "\"";
   for (const char c : text.substr(0, shown_max)) {
     const auto byte = static_cast<unsigned char>(c);
@@ -121,12 +120,18 @@ Checked check_amount(const KeyRow& row, const RawValue& raw, RawSource source) {
   return *amount;
 }
 
+Checked parse_address(const KeyRow& row, const std::string& text) {
+  const auto is_odd = [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == ','; };
+  if (std::ranges::any_of(text, is_odd)) return not_allowed(row, text, "white space has no place there");
+  auto address = io::Address::parse(text);
+  if (!address) return std::unexpected(address.error().message);
+  return *std::move(address);
+}
+
 Checked check_address(const KeyRow& row, const RawValue& raw) {
   const auto* text = std::get_if<std::string>(&raw);
   if (text == nullptr) return not_allowed(row, raw);
-  auto address = io::Address::parse(*text);
-  if (!address) return std::unexpected(address.error().message);
-  return *address;
+  return parse_address(row, *text);
 }
 
 Checked check_peers(const KeyRow& row, const RawValue& raw) {
@@ -145,9 +150,9 @@ Checked check_peers(const KeyRow& row, const RawValue& raw) {
   }
   std::vector<io::Address> peers;
   for (const std::string& text : texts) {
-    auto address = io::Address::parse(text);
-    if (!address) return std::unexpected(address.error().message);
-    peers.push_back(*std::move(address));
+    auto address = parse_address(row, text);
+    if (!address) return address;
+    peers.push_back(std::get<io::Address>(*std::move(address)));
   }
   return peers;
 }
@@ -249,6 +254,10 @@ std::string with_unit(std::uint64_t amount, const std::array<Unit, N>& units) {
 
 }  // namespace
 
+std::string quoted(std::string_view text) {
+  return in_quotes(text, 120);
+}
+
 std::expected<Value, std::string> check_value(const KeyRow& row, const RawValue& raw, RawSource source) {
   Checked value = check_type(row, raw, source);
   if (value && row.effect == Effect::refused && !is_off(*value)) {
@@ -258,12 +267,13 @@ std::expected<Value, std::string> check_value(const KeyRow& row, const RawValue&
 }
 
 std::string describe_value(const KeyRow& row, const Value& value) {
+  const auto whole = [](std::string_view text) { return in_quotes(text, text.size()); };
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
-  if (const auto* text = std::get_if<std::string>(&value)) return quoted(*text);
-  if (const auto* address = std::get_if<io::Address>(&value)) return quoted(address->describe());
+  if (const auto* text = std::get_if<std::string>(&value)) return whole(*text);
+  if (const auto* address = std::get_if<io::Address>(&value)) return whole(address->describe());
   if (const auto* amount = std::get_if<std::uint64_t>(&value)) {
-    if (row.type == ValueType::size) return quoted(with_unit(*amount, sizes));
-    if (row.type == ValueType::duration) return quoted(with_unit(*amount, durations));
+    if (row.type == ValueType::size) return whole(with_unit(*amount, sizes));
+    if (row.type == ValueType::duration) return whole(with_unit(*amount, durations));
     return std::to_string(*amount);
   }
   std::string joined;
@@ -271,7 +281,7 @@ std::string describe_value(const KeyRow& row, const Value& value) {
     if (!joined.empty()) joined += ",";
     joined += peer.describe();
   }
-  return quoted(joined);
+  return whole(joined);
 }
 
 }  // namespace verity::tools

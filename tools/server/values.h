@@ -30,7 +30,10 @@ using Value = std::variant<bool, std::uint64_t, std::string, io::Address, std::v
 // The value, or a sentence that shows what was written and says what is allowed.
 std::expected<Value, std::string> check_value(const KeyRow& row, const RawValue& raw, RawSource source);
 
-// As --validate prints it; parses back to the same value.
+// `text` in quotes and safe to print on one line: control characters escaped, cut when it is very long.
+std::string quoted(std::string_view text);
+
+// As --validate prints it; parses back to the same value, in the environment without its quotes.
 std::string describe_value(const KeyRow& row, const Value& value);
 
 }  // namespace verity::tools
