@@ -1,0 +1,208 @@
+#include "tools/server/serve.h"
+
+#include "engine/node/node.h"
+#include "io/directory.h"
+#include "io/fiber/sync.h"
+#include "io/linux/runtime.h"
+#include "io/world.h"
+#include "net/server/server.h"
+#include "tools/server/json_logger.h"
+
+#include <unistd.h>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+namespace verity::tools {
+namespace {
+
+constexpr std::string_view target = "verity_server";
+constexpr int exit_fine = 0;
+constexpr int exit_failure = 1;
+
+io::BackendChoice backend_choice(const ServerConfig& config) {
+  switch (config.io_backend) {
+    case IoBackend::automatic:
+      return io::BackendChoice::automatic;
+    case IoBackend::io_uring:
+      return io::BackendChoice::io_uring;
+    case IoBackend::fallback:
+      return io::BackendChoice::fallback;
+  }
+  return io::BackendChoice::automatic;
+}
+
+class Service {
+ public:
+  Service(const ServerConfig& config, io::Runtime& runtime, io::Logger& logger)
+      : config_(config),
+        runtime_(runtime),
+        logger_(logger),
+        world_{runtime.loop(), runtime.clock(), runtime.random(), runtime.network(), logger} {}
+
+  // On the loop, outside its fibers.
+  void end(int signal) {
+    signal_ = signal;
+    starting_.cancel();
+    ended_.set();
+  }
+
+  int run(io::Wait& wait, const std::vector<std::string>& notes) {
+    announce(notes);
+    io::Wait start_wait = wait.under(starting_);
+    const Status started = start(start_wait);
+    if (!started && signal_ == 0) {
+      logger_.log(io::LogLevel::error, target, "Could not start: " + started.error().message,
+                  {{"code", std::string(describe(started.error().code))}});
+    } else if (!started) {
+      logger_.log(io::LogLevel::info, target, "Stopped before it had started", {{"signal", signal_name()}});
+    } else {
+      ignore(ended_.wait(wait), "nobody cancels the main fiber");
+      logger_.log(io::LogLevel::info, target, "Stopping: answering what is under way",
+                  {{"signal", signal_name()}});
+    }
+    const Status stopped = stop(wait);
+    if (!stopped) {
+      logger_.log(io::LogLevel::error, target, "Did not stop cleanly: " + stopped.error().message,
+                  {{"code", std::string(describe(stopped.error().code))}});
+    }
+    if (!stopped || (!started && signal_ == 0)) return exit_failure;
+    logger_.log(io::LogLevel::info, target, "Stopped");
+    return exit_fine;
+  }
+
+ private:
+  void announce(const std::vector<std::string>& notes) {
+    logger_.log(
+        io::LogLevel::info, target, "Starting",
+        {{"version", std::string(VERITY_VERSION)},
+         {"process", static_cast<std::uint64_t>(::getpid())},
+         {"node_id", config_.node.node_id.value},
+         {"data_dir", config_.data_dir},
+         {"io_backend", runtime_.backend_name()},
+         {"sync_mode", std::string(config_.node.sync_mode == node::SyncMode::fsync ? "fsync" : "async")},
+         {"read_only", config_.node.read_only}});
+    for (const std::string& note : notes) logger_.log(io::LogLevel::warn, target, note);
+    for (const std::string& key : keys_acting_later(config_)) {
+      logger_.log(io::LogLevel::warn, target, key + " is accepted but has no effect in this version",
+                  {{"key", key}});
+    }
+    if (config_.node.sync_mode == node::SyncMode::async) {
+      logger_.log(io::LogLevel::warn, target,
+                  "sync_mode is async: writes are acknowledged before they are durable; a crash or power cut "
+                  "may lose "
+                  "the last acknowledged writes",
+                  {{"sync_mode", std::string("async")}});
+    }
+    if (runtime_.backend_name() != "io_uring") {
+      logger_.log(io::LogLevel::warn, target,
+                  "io_uring is not used; files and sockets go through a slower way",
+                  {{"io_backend", runtime_.backend_name()}});
+    }
+    const bool exposed = !config_.bind_address.is_loopback() || !config_.metrics_address.is_loopback();
+    if (exposed) {
+      logger_.log(
+          io::LogLevel::warn, target,
+          "Listening on more than loopback without TLS: whoever reaches these addresses can read and write "
+          "everything",
+          {{"bind_address", config_.bind_address.describe()},
+           {"metrics_address", config_.metrics_address.describe()}});
+    }
+  }
+
+  Status start(io::Wait& wait) {
+    auto data = runtime_.open_directory(wait, config_.data_dir, true);
+    if (!data) return std::unexpected(std::move(data).error().within("opening the data directory"));
+    data_ = *std::move(data);
+
+    node::NodeOptions node_options = config_.node;
+    node_options.lock_holder = "verity-server, process " + std::to_string(::getpid());
+    const Instant recovery_began = wait.now();
+    VERITY_TRY_ASSIGN(node_, node::Node::start(wait, world_, *data_, std::move(node_options)));
+    report_recovery(wait.now() - recovery_began);
+
+    server::ServerOptions server_options;
+    server_options.client_address = config_.bind_address;
+    server_options.metrics_address = config_.metrics_address;
+    server_options.version = VERITY_VERSION;
+    server_options.io_backend = runtime_.backend_name();
+    server_options.batch_bytes_max = config_.node.limits.batch_bytes_max;
+    // Room for several of the largest requests at a time, whatever the limit was set to.
+    server_options.memory_bytes_max =
+        std::max(server_options.memory_bytes_max, 8 * server_options.body_bytes_max());
+    VERITY_TRY_ASSIGN(server_, server::Server::start(wait, world_, *node_, std::move(server_options)));
+    const auto& metrics_address = server_->metrics_address();
+    logger_.log(io::LogLevel::info, target, "Ready",
+                {{"bind_address", server_->address().describe()},
+                 {"metrics_address", metrics_address ? metrics_address->describe() : std::string("none")}});
+    return {};
+  }
+
+  void report_recovery(Duration took) {
+    const node::NodeStatus status = node_->status();
+    logger_.log(status.damage.empty() ? io::LogLevel::info : io::LogLevel::error, target,
+                status.damage.empty() ? "Recovered" : "Recovered with damage: the node is read-only",
+                {{"state", status.state},
+                 {"commit_index", status.commit_index.value},
+                 {"applied_index", status.applied_index.value},
+                 {"tenants", status.tenants},
+                 {"took_ms", static_cast<std::uint64_t>(took / 1ms)}});
+    for (const std::string& line : status.damage) logger_.log(io::LogLevel::error, target, "Damage: " + line);
+  }
+
+  // Whatever was started, in reverse.
+  Status stop(io::Wait& wait) {
+    if (server_) server_->stop(wait);
+    Status stopped;
+    if (node_) stopped = node_->stop(wait);
+    server_.reset();
+    node_.reset();
+    data_.reset();
+    return stopped;
+  }
+
+  std::string signal_name() const {
+    switch (signal_) {
+      case SIGTERM:
+        return "SIGTERM";
+      case SIGINT:
+        return "SIGINT";
+      default:
+        return std::to_string(signal_);
+    }
+  }
+
+  const ServerConfig& config_;
+  io::Runtime& runtime_;
+  io::Logger& logger_;
+  const io::World world_;
+
+  int signal_ = 0;
+  io::CancelSource starting_;
+  io::Event ended_;
+
+  std::unique_ptr<io::Directory> data_;
+  std::unique_ptr<node::Node> node_;
+  std::unique_ptr<server::Server> server_;
+};
+
+}  // namespace
+
+int serve(const ServerConfig& config, const std::vector<std::string>& notes) {
+  // A peer that hangs up is an error of its write, not the end of the process.
+  ::signal(SIGPIPE, SIG_IGN);
+  auto runtime = io::Runtime::create({.backend = backend_choice(config)});
+  if (!runtime) {
+    std::fprintf(stderr, "verity-server: %s\n", runtime.error().message.c_str());
+    return exit_failure;
+  }
+  JsonLogger logger(STDERR_FILENO, (*runtime)->clock(), config.log_level);
+  Service service(config, **runtime, logger);
+  constexpr int signals[] = {SIGTERM, SIGINT};
+  (*runtime)->on_signals(signals, [&](int signal) { service.end(signal); });
+  int code = exit_failure;
+  (*runtime)->run([&](io::Wait& wait) { code = service.run(wait, notes); });
+  return code;
+}
+
+}  // namespace verity::tools
