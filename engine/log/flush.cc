@@ -29,14 +29,6 @@ bool map_lists(ByteView map, ByteCount block) {
          ((std::to_integer<unsigned>(map[byte]) >> (block % blocks_per_map_byte)) & 1) != 0;
 }
 
-// All zero, or one flipped bit away from it.
-bool is_nearly_zero(ByteView block) {
-  const auto first = std::find_if(block.begin(), block.end(), [](std::byte b) { return b != std::byte{0}; });
-  if (first == block.end()) return true;
-  const bool one_bit = std::has_single_bit(std::to_integer<unsigned>(*first));
-  return one_bit && is_all_zero(block.subspan(static_cast<std::size_t>(first - block.begin()) + 1));
-}
-
 // The part of block `number` that lies within `length`.
 ByteView block_of(ByteView bytes, ByteCount number, ByteCount length, ByteCount block_bytes) {
   const ByteCount at = number * block_bytes;
@@ -86,6 +78,13 @@ FlushHeader header_for(const FlushPlace& place) {
 }
 
 }  // namespace
+
+bool is_nearly_zero(ByteView block) {
+  const auto first = std::find_if(block.begin(), block.end(), [](std::byte b) { return b != std::byte{0}; });
+  if (first == block.end()) return true;
+  const bool one_bit = std::has_single_bit(std::to_integer<unsigned>(*first));
+  return one_bit && is_all_zero(block.subspan(static_cast<std::size_t>(first - block.begin()) + 1));
+}
 
 std::string_view describe(FlushKind kind) {
   switch (kind) {

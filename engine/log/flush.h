@@ -76,6 +76,9 @@ ByteCount build_mark(const FlushPlace& place, FlushKind kind, Position next, con
 // Upper bound of what build_flush makes of entries of `entry_bytes` in total.
 ByteCount flush_bytes_at_most(ByteCount entry_bytes, ByteCount block_bytes);
 
+// All zero, or one flipped bit away from it: a block that was never written, or has rotted since.
+bool is_nearly_zero(ByteView block);
+
 // A header that is good by itself: magic, format, own checksum. Nothing otherwise.
 std::optional<FlushHeader> decode_flush_header(ByteView block);
 

@@ -56,6 +56,7 @@ Result<ScanStop> SegmentScanner::investigate(io::Wait& wait, FirstBlock first, O
     const ByteView block = readable ? fetched(at, header_.block_bytes) : ByteView();
     if (readable && is_all_zero(block)) continue;
     stop.written_end = at + header_.block_bytes;
+    if (readable && is_nearly_zero(block)) continue;
     if (at == offset_ || !readable) continue;
     const std::optional<FlushHeader> later = decode_flush_header(block);
     if (!later || later->cluster_id != header_.cluster_id) continue;
@@ -104,7 +105,8 @@ Result<ScanStep> SegmentScanner::next(io::Wait& wait) {
                                  "the block cannot be read"));
   }
   const ByteView first_block = fetched(offset_, block_bytes);
-  if (is_all_zero(first_block)) {
+  // No flush begins with so few bits: this is free space, whatever happened to it.
+  if (is_nearly_zero(first_block)) {
     return stop_with(
         investigate(wait, FirstBlock::zero, OtherBlocks::nothing, Checksum::bad, "a flush is missing"));
   }

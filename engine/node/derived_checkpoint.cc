@@ -3,12 +3,11 @@
 #include "engine/index/checkpoint.h"
 
 namespace verity::node {
-namespace {
 
 using index::Section;
 
-Status load_into(index::CheckpointReader& reader, index::IdempotencyLimits limits, std::uint64_t hash_seed,
-                 Derived& derived) {
+Status load_derived_from(index::CheckpointReader& reader, index::IdempotencyLimits limits,
+                         std::uint64_t hash_seed, Derived& derived) {
   const index::CheckpointInfo& info = reader.info();
   VERITY_TRY(reader.enter(Section::catalogue));
   VERITY_TRY_ASSIGN(const std::optional<ByteView> catalogue, reader.take());
@@ -25,8 +24,6 @@ Status load_into(index::CheckpointReader& reader, index::IdempotencyLimits limit
   derived.recorded_at = info.recorded_at;
   return {};
 }
-
-}  // namespace
 
 Status save_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_id, const Derived& derived) {
   VERITY_TRY_ASSIGN(const auto writer, index::CheckpointWriter::create(wait, index,
@@ -51,7 +48,7 @@ Result<LoadedDerived> load_derived(io::Wait& wait, io::Directory& index, const I
   VERITY_TRY_ASSIGN(index::CheckpointLoad load,
                     index::load_checkpoint(wait, index, cluster_id, [&](index::CheckpointReader& reader) {
                       result.derived = std::make_unique<Derived>(limits, hash_seed);
-                      return load_into(reader, limits, hash_seed, *result.derived);
+                      return load_derived_from(reader, limits, hash_seed, *result.derived);
                     }));
   if (!load.loaded) result.derived.reset();
   result.notes = std::move(load.bad);

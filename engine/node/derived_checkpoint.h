@@ -14,10 +14,18 @@ class Directory;
 class Wait;
 }  // namespace verity::io
 
+namespace verity::index {
+class CheckpointReader;
+}
+
 namespace verity::node {
 
 // Suspends; `derived` must not change meanwhile.
 Status save_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_id, const Derived& derived);
+
+// All sections of one checkpoint into `derived`, which is new.
+Status load_derived_from(index::CheckpointReader& reader, index::IdempotencyLimits limits,
+                         std::uint64_t hash_seed, Derived& derived);
 
 struct LoadedDerived {
   std::unique_ptr<Derived> derived;  // empty if there is no valid checkpoint
