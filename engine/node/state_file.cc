@@ -150,8 +150,10 @@ Result<LoadedState> load_state(io::Wait& wait, io::Directory& meta, bool read_on
   const bool first_counts = copies[0] && (!copies[1] || copies[0]->sequence >= copies[1]->sequence);
   loaded.state = first_counts ? *copies[0] : *copies[1];
   for (std::size_t i = 0; i < copies.size(); ++i) {
-    if (copies[i] == loaded.state || read_only) continue;
-    if (!copies[i]) loaded.notes.push_back(problems + "it was written anew from the other copy");
+    if (copies[i] == loaded.state) continue;
+    if (!copies[i])
+      loaded.notes.push_back(problems + "the other copy is used" + (read_only ? "" : ", and copied over it"));
+    if (read_only) continue;
     VERITY_TRY(write_copy(wait, meta, copy_names[i], encode_state(*loaded.state)));
   }
   return loaded;

@@ -41,7 +41,7 @@ Result<DurableState> decode_state(std::string_view text);
 
 struct LoadedState {
   std::optional<DurableState> state;  // nothing: there is no copy at all
-  std::vector<std::string> notes;     // one copy was bad and has been written anew
+  std::vector<std::string> notes;     // one copy is bad or missing
 };
 
 // Reads both copies. A bad or missing one is written anew from the other unless `read_only`.
