@@ -153,8 +153,8 @@ void RequestParser::reset() {
   request_.is_http_1_0 = false;
   request_.keep_alive = false;
   for (Request::Field& field : request_.fields) field.is_present = false;
-  if (request_.body.capacity() > kept_capacity_max) {
-    request_.body = std::string();
+  if (request_.body.capacity() > kept_capacity_max) {  // assigning an empty string would keep it
+    std::string().swap(request_.body);
   } else {
     request_.body.clear();
   }

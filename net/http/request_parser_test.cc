@@ -93,6 +93,19 @@ TEST(RequestParser, EndlessChunkHeadersAreRefused) {
   EXPECT_LT(sent, 1000u);
 }
 
+TEST(RequestParser, ALargeBodyIsGivenBack) {
+  RequestParser parser({});
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n";
+  const std::size_t taken = parser.feed(as_bytes(head));
+  ASSERT_EQ(taken, head.size());
+  ASSERT_EQ(parser.state(), State::header_done);
+  parser.feed(as_bytes(std::string(500'000, 'x')));
+  ASSERT_EQ(parser.state(), State::complete);
+  EXPECT_EQ(parser.request().body.size(), 500'000u);
+  parser.reset();
+  EXPECT_LT(parser.request().body.capacity(), 100'000u);
+}
+
 TEST(RequestParser, NothingOfOneRequestLeaksIntoTheNext) {
   const auto requests = parse(
       "POST /1 HTTP/1.1\r\nHost: x\r\nIdempotency-Key: secret\r\nContent-Length: 3\r\n\r\nabc"

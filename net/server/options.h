@@ -26,7 +26,7 @@ struct ServerOptions {
   ByteCount batch_bytes_max = 10 * MiB;  // as the node's limit; bodies may be larger by their framing
   // Request bodies and answers in memory at one time, over all connections; beyond, requests are refused with
   // 429.
-  ByteCount memory_bytes_max = 128 * MiB;
+  ByteCount memory_bytes_max = 64 * MiB;
   ByteCount read_page_bytes_max = 1 * MiB;
   ByteCount subscription_page_bytes_max = 256 * KiB;
 

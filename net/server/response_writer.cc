@@ -76,7 +76,7 @@ class PieceWriter final : public http::StreamWriter {
       chunk_ += piece;
       chunk_ += "\r\n";
       status = write_paced(wait, socket_, chunk_, idle_);
-      if (chunk_.capacity() > joined_body_bytes_max) chunk_ = std::string();
+      if (chunk_.capacity() > joined_body_bytes_max) std::string().swap(chunk_);
     } else {
       status = write_paced(wait, socket_, piece, idle_);
     }

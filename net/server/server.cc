@@ -56,7 +56,7 @@ void Server::accept_from(std::unique_ptr<io::Listener> listener, ListenerKind ki
       continue;
     }
     const ErrorCode code = socket.error().code;
-    if (code == ErrorCode::cancelled || code == ErrorCode::crashed || code == ErrorCode::closed) break;
+    if (wait.is_cancelled() || code == ErrorCode::crashed) break;
     // Too many descriptors, or a connection that broke before it was taken: the next one may do.
     context_.world.logger.log(io::LogLevel::warn, "verity_http", "Could not accept a connection",
                               {{"error", socket.error().describe()}});

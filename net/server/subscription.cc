@@ -107,7 +107,7 @@ class Subscription {
       if (!wait.sleep(memory_retry_delay)) return false;
     }
     const bool is_sent = writer.write(wait, text_).has_value();
-    if (text_.capacity() > 64 * KiB) text_ = std::string();
+    if (text_.capacity() > 64 * KiB) std::string().swap(text_);
     return is_sent;
   }
 
