@@ -67,7 +67,8 @@ def show(arguments):
     build("verity-server", "verity-admin")
     chance = random.Random(seed)
     expected, maybe = {}, {}  # data -> (stream, position, revision);  data -> stream, sent without an answer
-    with Server(environment={"VERITY_SEGMENT_SIZE": "1MB"}) as server:
+    with Server(environment={"VERITY_SEGMENT_SIZE": "1MB", "VERITY_MAX_BATCH_SIZE": "256KB",
+                             "VERITY_MAX_RECORD_SIZE": "64KB"}) as server:
         server.start()
         for number in range(1, options["rounds"] + 1):
             clients = [Client(n, number, server.port, f"{seed}/{number}/{n}") for n in range(options["clients"])]

@@ -1,6 +1,7 @@
 """A weaker mode says so: sync_mode = "async" and the fallback without io_uring, at start and in /status."""
 import ctypes
 import errno
+import json
 import os
 import struct
 import sys
@@ -28,13 +29,14 @@ def show(_):
 
 
 def says(server, word, field, is_right):
-    lines = [line for line in server.log().splitlines() if word in line]
+    lines = [line for line in map(json.loads, server.log().splitlines()) if word in json.dumps(line)]
     require(lines, f"nothing printed at start mentions {word}:\n{server.log()}")
+    warned = next((line for line in lines if line["level"] == "WARN"), lines[0])
     value = server.get_json("/status")[field]
     require(is_right(value), f"/status says {field} {value!r}")
     code, status = server.admin("status")
     require(any(line.startswith(field + ":") for line in status.splitlines()), f"verity-admin status has no line {field}:\n{status}")
-    print(f"  at start: {lines[0][:200]}\n  /status and verity-admin status: {field}: {value}")
+    print(f"  at start: {warned['level']} {warned['message'][:200]}\n  /status and verity-admin status: {field}: {value}")
 
 
 # ---- as a wrapper: refuses io_uring to the command that follows, as many containers do
