@@ -65,6 +65,11 @@ class Node {
   virtual std::vector<TenantInfo> tenants() const = 0;  // by id
 
   virtual Outcome<Head> head(io::Wait& wait) = 0;
+  // Proof documents (docs/format/proof.md): that the entry at `position` is in the log whose head is now; that the log at
+  // `to` continues the log at `from`. `event`: the index of an event to spell out.
+  virtual Outcome<std::string> prove_inclusion(io::Wait& wait, Position position,
+                                               std::optional<std::uint32_t> event) = 0;
+  virtual Outcome<std::string> prove_consistency(io::Wait& wait, Position from, Position to) = 0;
   virtual NodeStatus status() const = 0;
   virtual bool is_ready() const = 0;  // serves reads and writes
   virtual const NodeMetrics& metrics() const = 0;

@@ -37,7 +37,7 @@ Status NodeImpl::apply_queued(io::Wait& wait) {
   while (!apply_queue_.empty()) {
     const log::EntryPtr entry = std::move(apply_queue_.front());
     apply_queue_.pop_front();
-    VERITY_TRY(derived_.apply(*entry));
+    VERITY_TRY(derive(patient, *entry, derived_, opened_.tree_nodes.get()));
     bytes_since_checkpoint_ += entry->bytes().size();
   }
   proposed_.prune(derived_.position);
@@ -70,10 +70,31 @@ Status NodeImpl::checkpoint(io::Wait& wait) {
     if (failure_) return std::unexpected(*failure_);
     VERITY_TRY(wait.sleep(1ms));
   }
+  // What a checkpoint knows the nodes of is not derived again.
+  if (opened_.tree_nodes) VERITY_TRY(opened_.tree_nodes->sync(patient));
   VERITY_TRY(save_derived(patient, *opened_.index_directory, opened_.state.cluster_id, derived_));
   checkpointed_ = derived_.position;
   bytes_since_checkpoint_ = 0;
   return {};
+}
+
+void NodeImpl::mend_tree() {
+  if (opened_.tree_nodes->is_complete() || mending_tree_ || stopping_) return;
+  mending_tree_ = true;
+  spawn("rebuild tree", &NodeImpl::rebuild_tree);
+}
+
+void NodeImpl::rebuild_tree(io::Wait& wait) {
+  while (!index_ready_) {
+    if (!applied_.wait(wait)) return;
+  }
+  world_.logger.log(io::LogLevel::info, "verity_node", "deriving the nodes of the tree from the log");
+  if (Status rebuilt = opened_.tree_nodes->rebuild(wait); !rebuilt && !wait.is_cancelled()) {
+    world_.logger.log(io::LogLevel::warn, "verity_node",
+                      "cannot derive the nodes of the tree; proofs are refused",
+                      {{"error", rebuilt.error().describe()}});
+  }
+  mending_tree_ = false;
 }
 
 // Derives everything again from the beginning of the log, while the node answers "not ready".
@@ -81,8 +102,9 @@ void NodeImpl::rebuild(io::Wait& wait) {
   const Position end = log_.last_proposed().next();
   world_.logger.log(io::LogLevel::warn, "verity_node", "deriving state from the log",
                     {{"from", derived_.position.value + 1}, {"to", end.value}});
-  const auto damage = log::replay(wait, *opened_.log_directory, log_.table(), derived_.position.next(), end,
-                                  [&](const log::EntryPtr& entry) { return derived_.apply(*entry); });
+  const auto damage = log::replay(
+      wait, *opened_.log_directory, log_.table(), derived_.position.next(), end,
+      [&](const log::EntryPtr& entry) { return derive(wait, *entry, derived_, opened_.tree_nodes.get()); });
   if (!damage) {
     if (!wait.is_cancelled()) fail_with(damage.error());
     return;

@@ -95,6 +95,13 @@ Status NodeImpl::run(io::Wait& wait) {
     if (options_.sync_mode == SyncMode::fsync) enqueue(entries);
   };
 
+  if (opened_.tree_nodes) {
+    *opened_.read_chain_hash = [this](io::Wait& waiting, Position position) -> Result<Sha256Digest> {
+      VERITY_TRY_ASSIGN(const log::EntryPtr entry, log_.reader().read(waiting, position));
+      return entry->hash();
+    };
+    mend_tree();
+  }
   index_ready_ = derived_.position == log_.last_proposed();
   if (!index_ready_) spawn("rebuild", &NodeImpl::rebuild);
   if (!options_.read_only) {

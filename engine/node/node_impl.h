@@ -6,6 +6,7 @@
 #pragma once
 
 #include "engine/log/log.h"
+#include "engine/log/proof.h"
 #include "engine/log/scrubber.h"
 #include "engine/node/derived.h"
 #include "engine/node/node.h"
@@ -38,6 +39,9 @@ class NodeImpl final : public Node {
   Outcome<TenantInfo> find_tenant(std::string_view name) const override;
   std::vector<TenantInfo> tenants() const override;
   Outcome<Head> head(io::Wait& wait) override;
+  Outcome<std::string> prove_inclusion(io::Wait& wait, Position position,
+                                       std::optional<std::uint32_t> event) override;
+  Outcome<std::string> prove_consistency(io::Wait& wait, Position from, Position to) override;
   NodeStatus status() const override;
   bool is_ready() const override;
   const NodeMetrics& metrics() const override;
@@ -64,6 +68,10 @@ class NodeImpl final : public Node {
   Outcome<TenantInfo> change_tenant(io::Wait& wait, const log::TenantBody& body);
   Status found(io::Wait& wait);
 
+  // ---- proving
+  std::optional<Refusal> refuse_proofs(Position position) const;
+  Result<log::HeadEvidence> head_evidence(io::Wait& wait, Position position);
+
   // ---- applying
   void enqueue(const std::vector<log::EntryPtr>& entries);
   void run_applier(io::Wait& wait);
@@ -73,6 +81,9 @@ class NodeImpl final : public Node {
   // ---- in the background
   void spawn(std::string_view name, void (NodeImpl::*body)(io::Wait&));
   void rebuild(io::Wait& wait);
+  // Derives the nodes of the tree again if some are missing or wrong.
+  void mend_tree();
+  void rebuild_tree(io::Wait& wait);
   void run_checkpoints(io::Wait& wait);
   Status checkpoint(io::Wait& wait);
   void note_damage(const log::Damage& damage);
@@ -101,6 +112,7 @@ class NodeImpl final : public Node {
   io::WaitGroup fibers_;
 
   bool index_ready_ = true;
+  bool mending_tree_ = false;
   bool stopping_ = false;
   bool applier_ends_ = false;
   bool stopped_ = false;

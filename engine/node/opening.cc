@@ -20,6 +20,9 @@ constexpr std::array<std::string_view, 7> known_names = {"index", "lock",       
 // A node that was founded has these: the founding record and the first tenant.
 constexpr Position founding_entries{2};
 
+// Tree nodes gathered before they are written.
+constexpr ByteCount tree_flush_bytes = 256 * KiB;
+
 Status check_layout(io::Wait& wait, io::Directory& data) {
   VERITY_TRY_ASSIGN(const auto entries, data.list(wait));
   bool is_ours = entries.empty();
@@ -121,14 +124,38 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
   // Until the first checkpoint there is nothing but the log.
   input.derive_bytes_max = 2 * options.tuning.checkpoint_bytes;
   input.read_only = options.read_only;
-  input.apply = [&](const log::EntryPtr& entry) { return opened.derived->apply(*entry); };
+  input.apply = [&](const log::EntryPtr& entry) {
+    return derive(wait, *entry, *opened.derived, opened.tree_nodes.get());
+  };
   VERITY_TRY_ASSIGN(opened.recovered, log::recover(wait, *opened.log_directory, input));
   opened.notes.insert(opened.notes.end(), opened.recovered.notes.begin(), opened.recovered.notes.end());
   opened.damage = opened.recovered.damage;
   return {};
 }
 
+Status open_tree(io::Wait& wait, Opened& opened) {
+  auto read = std::make_shared<log::MerkleSidecar::ReadChainHash>();
+  opened.read_chain_hash = read;
+  VERITY_TRY_ASSIGN(
+      opened.tree_nodes,
+      log::MerkleSidecar::open(wait, *opened.log_directory, opened.state.cluster_id, opened.derived->tree,
+                               [read](io::Wait& waiting, Position position) -> Result<Sha256Digest> {
+                                 if (!*read) return fail(ErrorCode::busy, "the log is being opened");
+                                 return (*read)(waiting, position);
+                               }));
+  return {};
+}
+
 }  // namespace
+
+Status derive(io::Wait& wait, const log::Entry& entry, Derived& derived, log::MerkleSidecar* tree_nodes) {
+  VERITY_TRY(derived.apply(entry));
+  if (tree_nodes == nullptr) return {};
+  tree_nodes->append(entry.hash());
+  if (tree_nodes->pending_bytes() < tree_flush_bytes) return {};
+  ignore(tree_nodes->flush(wait), "the nodes can be derived again; until then proofs are refused");
+  return {};
+}
 
 Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::Directory& data,
                                    const NodeOptions& options) {
@@ -150,6 +177,7 @@ Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::D
                     load_derived(wait, *opened.index_directory, opened.state.cluster_id, keys, hash_seed));
   opened.notes.insert(opened.notes.end(), loaded.notes.begin(), loaded.notes.end());
   opened.derived = loaded.derived ? std::move(loaded.derived) : std::make_unique<Derived>(keys, hash_seed);
+  if (!options.read_only) VERITY_TRY(open_tree(wait, opened));
   VERITY_TRY(recover_log(wait, options, opened));
   return opened;
 }

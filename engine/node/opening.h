@@ -2,6 +2,7 @@
 // runs on; nothing runs yet.
 #pragma once
 
+#include "engine/log/merkle_sidecar.h"
 #include "engine/log/recovery.h"
 #include "engine/node/derived.h"
 #include "engine/node/options.h"
@@ -28,10 +29,16 @@ struct Opened {
   std::unique_ptr<io::Directory> index_directory;
   DurableState state;
   std::unique_ptr<Derived> derived;
+  // Follows derived->tree; null when read-only. Asks `read_chain_hash` for what it does not keep, once that is set.
+  std::unique_ptr<log::MerkleSidecar> tree_nodes;
+  std::shared_ptr<log::MerkleSidecar::ReadChainHash> read_chain_hash;
   log::Recovered recovered;
   std::vector<log::Damage> damage;  // found at start; not empty: nothing may be written
   std::vector<std::string> notes;   // for the operator
 };
+
+// Lets derived state and tree take in the next entry. May suspend to write tree nodes.
+Status derive(io::Wait& wait, const log::Entry& entry, Derived& derived, log::MerkleSidecar* tree_nodes);
 
 // Errors as Node::start() promises.
 Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::Directory& data,

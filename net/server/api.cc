@@ -7,6 +7,7 @@
 #include "net/http/append_body.h"
 #include "net/http/event_fields.h"
 #include "net/http/problem.h"
+#include "net/http/proof_parameters.h"
 #include "net/http/read_parameters.h"
 #include "net/http/target.h"
 #include "net/server/context.h"
@@ -270,6 +271,27 @@ void get_metrics(const Exchange& exchange) {
   exchange.response.body = render_metrics(exchange.context);
 }
 
+// ---- proofs
+
+void answer_proof(const Exchange& exchange, node::Outcome<std::string> proof) {
+  if (!proof) return exchange.refuse(std::move(proof.error()));
+  exchange.response.body = std::move(*proof);
+}
+
+void prove_inclusion(const Exchange& exchange) {
+  const auto parameters = http::parse_inclusion_parameters(exchange.target);
+  if (!parameters) return exchange.refuse(parameters.error());
+  answer_proof(exchange,
+               exchange.context.node.prove_inclusion(exchange.wait, parameters->position, parameters->event));
+}
+
+void prove_consistency(const Exchange& exchange) {
+  const auto parameters = http::parse_consistency_parameters(exchange.target);
+  if (!parameters) return exchange.refuse(parameters.error());
+  const Position to = parameters->to.value_or(exchange.context.node.status().applied_index);
+  answer_proof(exchange, exchange.context.node.prove_consistency(exchange.wait, parameters->from, to));
+}
+
 constexpr std::array client_routes = std::to_array<Route>({
     {"/v1/tenants/*/streams/*/events", Method::post, append_to_stream},
     {"/v1/tenants/*/streams/*/events", Method::get, read_stream},
@@ -282,6 +304,8 @@ constexpr std::array client_routes = std::to_array<Route>({
     {"/v1/tenants/*", Method::del, delete_tenant},
     {"/v1/tenants", Method::get, list_tenants},
     {"/v1/head", Method::get, get_head},
+    {"/v1/proofs/inclusion", Method::get, prove_inclusion},
+    {"/v1/proofs/consistency", Method::get, prove_consistency},
     {"/health/live", Method::get, get_live},
     {"/health/ready", Method::get, get_ready},
     {"/status", Method::get, get_status},

@@ -560,6 +560,11 @@ TEST_F(Operation, HealthStatusHeadAndTenants) {
                              R"("io_backend":"unknown")", R"("cluster_name":"test")", R"("damage":[])"}) {
       EXPECT_TRUE(status.has(text)) << status.body << " lacks " << text;
     }
+    EXPECT_EQ(ask(wait, "GET", "/v1/proofs/inclusion?position=1.2").body, "inclusion 1 2\n");
+    EXPECT_EQ(ask(wait, "GET", "/v1/proofs/consistency?from=1&to=1").body, "consistency 1 1\n");
+    EXPECT_TRUE(ask(wait, "GET", "/v1/proofs/inclusion?position=0").has("a position such as 42"));
+    EXPECT_TRUE(ask(wait, "GET", "/v1/proofs/inclusion").has("the parameter position is missing"));
+    EXPECT_TRUE(ask(wait, "GET", "/v1/proofs/consistency?from=1&size=2").has("is not known here"));
     EXPECT_TRUE(ask(wait, "GET", "/v1/head").has(R"({"position":1,"hash":")"));
     EXPECT_TRUE(ask(wait, "GET", "/v1/tenants").has(R"({"tenants":[{"id":1,"name":"acme")"));
     EXPECT_EQ(ask(wait, "PUT", "/v1/tenants/acme").status, 409);

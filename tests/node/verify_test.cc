@@ -1,4 +1,5 @@
 // Verification beside a running node, and after one.
+#include "engine/log/proof.h"
 #include "engine/node/verify_directory.h"
 #include "tests/node/node_fixture.h"
 
@@ -49,6 +50,44 @@ TEST_F(VerifyTest, AgreesWithTheNodeAboutTheHead) {
   EXPECT_EQ(report.log.head, head.hash);
   EXPECT_EQ(report.log.tree_root, head.tree_root);
   EXPECT_EQ(report.events, 60u);
+}
+
+// Before and after a restart, and when the nodes kept beside the log are lost.
+TEST_F(VerifyTest, EveryEntryAndEveryHeadCanBeProven) {
+  fill(60);
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+      for (auto first = node.prove_inclusion(wait, Position{1}, {}); !first;) {
+        ASSERT_TRUE(first.error().code == RefusalCode::not_ready || first.error().code == RefusalCode::damaged)
+            << first.error().describe();
+        ASSERT_TRUE(wait.sleep(10ms));
+        first = node.prove_inclusion(wait, Position{1}, {});
+      }
+      ASSERT_TRUE(append(wait, node, "s", R"({"proven":true})"));
+      const Head now = node.head(wait).value();
+      const log::TrustedHead trusted{
+          .cluster_id = node.status().cluster_id, .position = now.position, .root = now.tree_root};
+      for (std::uint64_t position = 1; position <= now.position.value; ++position) {
+        const auto proof = node.prove_inclusion(wait, Position{position}, {});
+        ASSERT_TRUE(proof) << proof.error().describe();
+        const log::ProofVerdict verdict = log::check_proof(*proof, trusted);
+        EXPECT_TRUE(verdict.holds) << verdict.reason;
+        EXPECT_EQ(verdict.position, Position{position});
+        const auto consistency = node.prove_consistency(wait, Position{position}, now.position);
+        ASSERT_TRUE(consistency) << consistency.error().describe();
+        EXPECT_TRUE(log::check_proof(*consistency, trusted).holds);
+      }
+      const auto event = node.prove_inclusion(wait, now.position, 0);
+      ASSERT_TRUE(event) << event.error().describe();
+      EXPECT_NE(event->find("proven"), std::string::npos);
+      EXPECT_EQ(node.prove_inclusion(wait, now.position, 1).error().code, RefusalCode::invalid_request);
+      EXPECT_EQ(node.prove_inclusion(wait, now.position.next(), {}).error().code,
+                RefusalCode::invalid_request);
+    }));
+    for (ByteCount at = 64; at < disk.durable_content("log/merkle.nodes").size(); at += 32) {
+      disk.flip_bit("log/merkle.nodes", at, 1);
+    }
+  }
 }
 
 TEST_F(VerifyTest, WorksBesideARunningNode) {

@@ -135,6 +135,13 @@ class FakeNode final : public node::Node {
   node::Outcome<node::Head> head(io::Wait&) override {
     return node::Head{Position{position_}, sha256({as_bytes("hash")}), sha256({as_bytes("root")}), time};
   }
+  node::Outcome<std::string> prove_inclusion(io::Wait&, Position position,
+                                             std::optional<std::uint32_t> event) override {
+    return "inclusion " + position.describe() + (event ? " " + std::to_string(*event) : "") + "\n";
+  }
+  node::Outcome<std::string> prove_consistency(io::Wait&, Position from, Position to) override {
+    return "consistency " + from.describe() + " " + to.describe() + "\n";
+  }
   node::NodeStatus status() const override {
     node::NodeStatus status;
     status.node_id = NodeId{1};
