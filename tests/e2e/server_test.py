@@ -10,7 +10,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import PATIENCE, TestCase
+from harness import ADMIN, PATIENCE, TestCase, run
 
 
 def append(server, number):
@@ -238,6 +238,8 @@ class Dying(TestCase):
             self.assertEqual(found[: len(acknowledged)], acknowledged)
             self.assertLessEqual(len(found), len(acknowledged) + 1)
             acknowledged[:] = found
+            for verify in (("log", "verify"), ("verify",)):
+                self.assertFine(run(ADMIN, *verify, "--data-dir", str(self.data_dir)))
             server.kill()
 
 

@@ -22,6 +22,9 @@ struct Arguments {
   bool yes = false;
   AppendCommand append;
   ReadCommand read;
+  InclusionCommand inclusion;
+  ConsistencyCommand consistency;
+  CheckCommand check;
 };
 
 class CommandLineBuilder {
@@ -39,6 +42,8 @@ class CommandLineBuilder {
     add_server_commands();
     add_tenant_commands();
     add_stream_commands();
+    add_verify_commands();
+    add_proof_commands();
   }
 
   CLI::App& app() { return app_; }
@@ -109,6 +114,62 @@ class CommandLineBuilder {
     add_read(add(group, "tail", "Print events as they are appended (a subscription)",
                  [&] { return tail_events(arguments.context, arguments.read); }),
              arguments.read);
+  }
+
+  // Commands that read files beside a running server, or without one.
+  void add_data_dir(CLI::App* command) {
+    command->add_option("--data-dir", arguments_.context.data_dir,
+                        "The data directory (default: that of the configuration, /var/lib/verity)");
+  }
+
+  void add_verify_commands() {
+    const Context& context = arguments_.context;
+    CLI::App& group = add_group("log", "Check the files of the log");
+    add_data_dir(add(group, "verify", "Read the whole log: every entry, hash and link of the chain",
+                     [&] { return verify_log_files(context); }));
+    add_data_dir(add(app_, "verify",
+                     "The whole data directory: the log, the node's state, checkpoints, sidecars",
+                     [&] { return verify_data_directory(context); }));
+  }
+
+  void add_proof_commands() {
+    CLI::App& group = add_group("proof", "Prove that entries are in the log, and check such proofs offline");
+    Arguments& arguments = arguments_;
+    const CLI::Range positions(std::uint64_t{1}, UINT64_MAX);
+
+    CLI::App* inclusion = add(group, "inclusion", "Prove that an entry is in the log",
+                              [&] { return prove_entry(arguments.context, arguments.inclusion); });
+    add_data_dir(inclusion);
+    inclusion->add_option("--position", arguments.inclusion.position, "The entry")
+        ->required()
+        ->check(positions);
+    inclusion
+        ->add_option("--head", arguments.inclusion.head, "In the log up to this position (default: the last)")
+        ->check(positions);
+    inclusion->add_option("--event", arguments.inclusion.event,
+                          "Spell out this event of the entry, by its index");
+    inclusion->add_flag("--body", arguments.inclusion.body, "With the entry's body");
+    inclusion->add_option("-o,--output", arguments.inclusion.output,
+                          "File to write (default: standard output)");
+
+    CLI::App* consistency =
+        add(group, "consistency", "Prove that the log only grew since an earlier position",
+            [&] { return prove_growth(arguments.context, arguments.consistency); });
+    add_data_dir(consistency);
+    consistency->add_option("--from", arguments.consistency.from, "The earlier position")
+        ->required()
+        ->check(positions);
+    consistency->add_option("--to", arguments.consistency.to, "The later one (default: the last)")
+        ->check(positions);
+    consistency->add_option("-o,--output", arguments.consistency.output,
+                            "File to write (default: standard output)");
+
+    CLI::App* check = add(group, "check", "Check a proof; needs neither server nor data",
+                          [&] { return check_proof_file(arguments.context, arguments.check); });
+    check->add_option("FILE", arguments.check.file, "The proof; - is standard input")->required();
+    check->add_option("--root", arguments.check.root, "The root you trust, from `head` at that time");
+    check->add_option("--position", arguments.check.position, "The position of the head you trust");
+    check->add_option("--cluster-id", arguments.check.cluster_id, "The cluster you trust");
   }
 
   static void add_stream_name(CLI::App* command, StreamName& name) {

@@ -59,4 +59,36 @@ int read_events(const Context& context, const ReadCommand& command);
 // Prints events as they are appended, over a subscription that is taken up again when it breaks.
 int tail_events(const Context& context, const ReadCommand& command);
 
+// ---- of files, beside a running server or without one
+
+// Every entry, hash and link of the chain.
+int verify_log_files(const Context& context);
+// That, and the node's state, checkpoints and sidecars.
+int verify_data_directory(const Context& context);
+
+struct InclusionCommand {
+  std::uint64_t position = 0;
+  std::optional<std::uint64_t> head;   // the tree to prove it in; without it the last entry's
+  std::optional<std::uint32_t> event;  // its index, to be spelled out
+  bool body = false;
+  std::string output = "-";
+};
+int prove_entry(const Context& context, const InclusionCommand& command);
+
+struct ConsistencyCommand {
+  std::uint64_t from = 0;
+  std::optional<std::uint64_t> to;  // without it the last entry
+  std::string output = "-";
+};
+int prove_growth(const Context& context, const ConsistencyCommand& command);
+
+struct CheckCommand {
+  std::string file;
+  // What the checker knows from elsewhere.
+  std::optional<std::string> root;
+  std::optional<std::uint64_t> position;
+  std::optional<std::string> cluster_id;
+};
+int check_proof_file(const Context& context, const CheckCommand& command);
+
 }  // namespace verity::tools

@@ -1,0 +1,48 @@
+#include "tools/admin/offline.h"
+
+#include "io/directory.h"
+#include "io/fiber/wait.h"
+#include "io/linux/runtime.h"
+#include "tools/admin/output.h"
+
+#include <unistd.h>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace verity::tools {
+
+Status with_directory(const std::string& path, const std::function<Status(io::Wait&, io::Directory&)>& work) {
+  VERITY_TRY_ASSIGN(auto runtime, io::Runtime::create({}));
+  Status status;
+  runtime->run([&](io::Wait& wait) {
+    auto directory = runtime->open_directory(wait, path, false);
+    status = directory
+                 ? work(wait, **directory)
+                 : Status(std::unexpected(std::move(directory).error().within("opening the data directory")));
+  });
+  return status;
+}
+
+Status write_result(const std::string& path, std::string_view text) {
+  if (path == "-") {
+    print(text);
+    return {};
+  }
+  const std::string unfinished = path + ".part";
+  const auto failed = [&](const std::string& what) {
+    const std::string why = std::strerror(errno);
+    std::remove(unfinished.c_str());
+    return fail(ErrorCode::io_error, what + ": " + why);
+  };
+  std::FILE* file = std::fopen(unfinished.c_str(), "wb");
+  if (file == nullptr) return failed("writing " + unfinished);
+  const bool is_written = std::fwrite(text.data(), 1, text.size(), file) == text.size() &&
+                          std::fflush(file) == 0 && ::fsync(::fileno(file)) == 0;
+  if (std::fclose(file) != 0 || !is_written) return failed("writing " + unfinished);
+  if (std::rename(unfinished.c_str(), path.c_str()) != 0)
+    return failed("renaming " + unfinished + " to " + path);
+  return {};
+}
+
+}  // namespace verity::tools
