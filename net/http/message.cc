@@ -22,8 +22,6 @@ std::string_view describe(Method method) {
 
 std::string_view describe(Header header) {
   switch (header) {
-    case Header::accept:
-      return "Accept";
     case Header::content_type:
       return "Content-Type";
     case Header::expect:

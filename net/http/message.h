@@ -23,7 +23,6 @@ std::string_view describe(Method method);
 
 // The headers anybody here reads; all others are checked by the parser and dropped.
 enum class Header : std::uint8_t {
-  accept,
   content_type,
   expect,
   expected_revision,

@@ -48,8 +48,6 @@ Method to_method(beast::http::verb verb) {
 
 std::optional<Header> to_header(beast::http::field field, std::string_view name) {
   switch (field) {
-    case beast::http::field::accept:
-      return Header::accept;
     case beast::http::field::content_type:
       return Header::content_type;
     case beast::http::field::expect:
@@ -102,7 +100,6 @@ class RequestParser::Grammar final : public beast::http::basic_parser<true> {
     if (!known) return;
     Request::Field& slot = owner_.request_.fields[static_cast<std::size_t>(*known)];
     if (slot.is_present) {
-      if (*known == Header::accept) return;
       owner_.problem_ =
           invalid_request("the header " + std::string(describe(*known)) + " stands there twice");
       error = refused_here;
