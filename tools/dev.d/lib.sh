@@ -120,7 +120,10 @@ compile() {  # TARGET...
     [ -n "$found" ] || die "there is no build target $target in build/$config"
     ninja_targets+=("$found")
   done
-  nice ninja -C "build/$config" "${ninja_targets[@]}"
+  # Silent when there is nothing to do.
+  if ! ninja -C "build/$config" -n "${ninja_targets[@]}" | grep -q 'no work to do'; then
+    nice ninja -C "build/$config" "${ninja_targets[@]}"
+  fi
   [ "$config" != release ] || link_binaries
 }
 

@@ -27,10 +27,11 @@ def show(arguments):
         substitutions = [
             ("127.0.0.1:7000", f"127.0.0.1:{server.port}"),
             ("localhost:7000", f"localhost:{server.port}"),
-            (".verity/data", server.data_dir),
+            (".verity/", server.scratch + "/"),
         ]
         if options["bin"]:
-            substitutions.append(("build/bin/", options["bin"].rstrip("/") + "/"))
+            folder = options["bin"].rstrip("/")
+            substitutions += [("tools/dev demo", f"tools/demo --bin {folder}"), ("build/bin/", folder + "/")]
         for step in steps:
             if step.command.startswith("tools/dev run"):
                 server.start()
