@@ -37,6 +37,7 @@ class Admin(TestCase):
         self.assertRegex(text, r"(?m)^commit_index: \d+$")
         self.assertRegex(text, r"(?m)^applied_index: \d+$")
         self.assertEqual(json.loads(self.fine("status", "--json"))["state"], "leader")
+        self.assertIn("state: leader\n", self.fine("node", "status"))
 
     def test_metrics_can_be_searched(self):
         self.assertRegex(self.fine("metrics"), r"(?m)^verity_log_entries_total \d+$")

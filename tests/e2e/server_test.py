@@ -149,6 +149,24 @@ class Refusing(TestCase):
             path.write_bytes(re.sub(rb'("checksum":\s*)"[0-9a-f]{32}"', rb'\1"%s"' % xxh3_128(signed), text))
         self.assertIn("format 999", self.refusal())
 
+    def test_damage_in_the_tail_and_the_way_around_it(self):
+        server = self.ready()
+        for number in range(10):
+            append(server, number)
+        server.kill()
+        segment = self.data_dir / "log" / "current.segment"
+        content = bytearray(segment.read_bytes())
+        content[content.index(b'{"n": 5}') + 6] ^= 1
+        segment.write_bytes(content)
+        message = self.refusal()
+        for text in ("log/current.segment", "offset", "position 8", "--read-only"):
+            self.assertIn(text, message)
+        self.assertEqual(segment.read_bytes(), content)
+        server = self.ready("--read-only")
+        self.assertEqual(numbers(server), [0, 1, 2, 3, 4])
+        self.assertEqual(server.request("GET", "/health/ready")[0], 503)
+        self.assertIn("log/current.segment", server.request("GET", "/status")[2])
+
     @unittest.skipUnless(os.geteuid() == 0, "mounting a small file system takes root")
     def test_a_full_disk(self):
         small = self.folder / "small"

@@ -69,6 +69,8 @@ class CommandLineBuilder {
   void add_server_commands() {
     const Context& context = arguments_.context;
     add(app_, "status", "State of the server, one `key: value` a line", [&] { return show_status(context); });
+    CLI::App& node = add_group("node", "One node of the cluster");
+    add(node, "status", "The same as `status`", [&] { return show_status(context); });
     add(app_, "metrics", "Metrics of the server, as Prometheus reads them",
         [&] { return show_metrics(context); });
     add(app_, "head", "The last committed entry: position, hash and root of the tree",

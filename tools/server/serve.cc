@@ -43,7 +43,7 @@ class Service {
   // On the loop, outside its fibers.
   void end(int signal) {
     signal_ = signal;
-    starting_.cancel();
+    if (!is_started_) starting_.cancel();
     ended_.set();
   }
 
@@ -51,6 +51,7 @@ class Service {
     announce(notes);
     io::Wait start_wait = wait.under(starting_);
     const Status started = start(start_wait);
+    is_started_ = true;
     if (!started && signal_ == 0) {
       logger_.log(io::LogLevel::error, target, "Could not start: " + started.error().message,
                   {{"code", std::string(describe(started.error().code))}});
@@ -179,6 +180,7 @@ class Service {
 
   int signal_ = 0;
   io::CancelSource starting_;
+  bool is_started_ = false;  // or failed to
   io::Event ended_;
 
   std::unique_ptr<io::Directory> data_;
