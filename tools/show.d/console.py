@@ -40,6 +40,7 @@ MASKS = [
     (r"\b[0-9a-f]{32}\b", "ID"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "ID"),
     (r"\b\d+(\.\d+)? (ms|µs|s|seconds)\b", "DURATION"),
+    (r"^bytes: \d+$", "bytes: SOME"),
     (r"\bprocess \d+", "process PID"),
     (r"uptime(_seconds)?(\"?: ?)[\d.]+", r"uptime\1\2UPTIME"),
 ]

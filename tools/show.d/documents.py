@@ -29,9 +29,10 @@ def show(arguments):
             ("localhost:7000", f"localhost:{server.port}"),
             (".verity/", server.scratch + "/"),
         ]
+        substitutions.append(("tools/dev demo", f"tools/demo --bin {options['bin'] or 'build/bin'}"))
         if options["bin"]:
             folder = options["bin"].rstrip("/")
-            substitutions += [("tools/dev demo", f"tools/demo --bin {folder}"), ("build/bin/", folder + "/")]
+            substitutions.append(("build/bin/", folder + "/"))
         for step in steps:
             if step.command.startswith("tools/dev run"):
                 server.start()
