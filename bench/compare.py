@@ -39,7 +39,7 @@ def json_of(*command, environment=None, seconds=600):
 
 def conditions(options):
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
-    file_system = subprocess.run(["stat", "-f", "-c", "%T", FOLDER], capture_output=True, text=True).stdout.strip()
+    file_system = subprocess.run(["df", "--output=fstype", FOLDER], capture_output=True, text=True).stdout.split()[-1]
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     placement = "server on core 0, client on core 1" if options["pin"] else "not pinned: everything on all cores"
     return [
@@ -227,7 +227,7 @@ def long_run(cases):
 
 def micro():
     """Every micro benchmark, its conditions first."""
-    for name in ("micro_fiber", "micro_hash", "micro_disk"):
+    for name in ("micro_fiber", "micro_hash", "micro_log", "micro_disk"):
         build(name)
         run(os.path.join("build", "release", "bench", name), quiet=False)
 
