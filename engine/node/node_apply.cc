@@ -43,9 +43,10 @@ Status NodeImpl::apply_queued(io::Wait& wait) {
   proposed_.prune(derived_.position);
   wake_waiting();
   applied_.notify_all();
-  const bool due = derived_.position.value - checkpointed_.value >= options_.tuning.checkpoint_entries ||
-                   bytes_since_checkpoint_ >= options_.tuning.checkpoint_bytes;
-  if (due) checkpoint_work_.notify_all();
+  const bool much_is_new = derived_.position.value - checkpointed_.value >= options_.tuning.checkpoint_entries ||
+                           bytes_since_checkpoint_ >= options_.tuning.checkpoint_bytes;
+  // A large index is not written again for every little that was added to it.
+  if (much_is_new && bytes_since_checkpoint_ >= 2 * checkpoint_weight_) checkpoint_work_.notify_all();
   return {};
 }
 
@@ -75,6 +76,7 @@ Status NodeImpl::checkpoint(io::Wait& wait) {
   VERITY_TRY(save_derived(patient, *opened_.index_directory, opened_.state.cluster_id, derived_));
   checkpointed_ = derived_.position;
   bytes_since_checkpoint_ = 0;
+  checkpoint_weight_ = derived_.streams.memory_bytes() + derived_.keys.memory_bytes();
   return {};
 }
 

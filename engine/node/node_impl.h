@@ -106,6 +106,7 @@ class NodeImpl final : public Node {
   io::Signal checkpoint_work_;
   Position checkpointed_;  // of the last checkpoint
   ByteCount bytes_since_checkpoint_ = 0;
+  ByteCount checkpoint_weight_ = 0;  // about the bytes of the last checkpoint
   io::Mutex tenant_changes_;  // one at a time
   TenantId deleting_;         // takes no more appends
   io::CancelSource cancel_;   // background fibers
