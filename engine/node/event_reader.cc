@@ -51,7 +51,13 @@ class PageReader {
       if (!position) break;
       if (*position != at.position) at.index = forward ? 0 : UINT32_MAX;
       at.position = *position;
-      if (auto read = take_entry(at); !read) return std::unexpected(read.error());
+      if (auto read = take_entry(at); !read) {
+        if (page_.events.empty()) return std::unexpected(read.error());
+        // What was read is good; whoever asks for the next page is told what is wrong there.
+        page_.next = at;
+        full_ = true;
+        break;
+      }
       if (!forward && at.position.value == 0) break;
       at = forward ? EventToken{at.position.next(), 0} : EventToken{{at.position.value - 1}, UINT32_MAX};
     }
