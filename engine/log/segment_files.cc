@@ -32,6 +32,8 @@ Result<std::unique_ptr<io::File>> create_zeroed(io::Wait& wait, io::Directory& d
   Status filled = file->allocate(wait, size);
   if (filled) filled = write_zeros(wait, *file, 0, size);
   if (filled) filled = file->sync(wait);
+  // The name too: renames that survive a crash while the creation does not would leave no file to go on with.
+  if (filled) filled = directory.sync(wait);
   if (!filled) {
     file.reset();
     ignore(directory.remove(wait, name),
