@@ -279,7 +279,7 @@ void History::recovered(std::uint64_t head, const std::string& hash, Instant may
 }
 
 void History::check_whole(const std::string& tenant, const std::vector<ServedEvent>& all,
-                          const std::set<std::uint64_t>& damaged) {
+                          const std::set<std::uint64_t>& damaged, Mark known_before) {
   std::map<std::string, std::uint64_t> next;
   std::map<std::pair<std::string, std::string>, std::uint64_t> next_of_subject;
   std::optional<Place> last;
@@ -308,6 +308,7 @@ void History::check_whole(const std::string& tenant, const std::vector<ServedEve
   if (places == places_.end()) return;
   for (const auto& [place, known] : places->second) {
     if (served.contains(place) || damaged.contains(place.position)) continue;
+    if (streams_.at({tenant, known.stream}).at(known.revision).number >= known_before.facts) continue;
     fail(tenant + "/" + known.stream + ": " + place.describe() + ", " +
          describe(positions_.at(place.position).request) + ", is lost");
     return;

@@ -138,9 +138,10 @@ class History {
 
   // ---- at the end
 
-  // All events of a tenant, as a full read gave them, in order. `damaged` positions could not be read.
+  // All events of a tenant, as a full read gave them, in order. `damaged` positions could not be read; what was
+  // not `known` when the last page was asked for may be missing.
   void check_whole(const std::string& tenant, const std::vector<ServedEvent>& all,
-                   const std::set<std::uint64_t>& damaged);
+                   const std::set<std::uint64_t>& damaged, Mark known);
 
   // One more with every restart that may have lost something: answers that were under way then mean nothing.
   std::uint64_t epoch() const { return epoch_; }

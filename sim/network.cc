@@ -14,13 +14,22 @@ namespace detail {
 
 // One direction of a connection.
 struct Pipe {
-  std::deque<std::byte> delivered;
+  Bytes bytes;  // delivered, from `taken` on still to be read
+  std::size_t taken = 0;
   std::size_t in_flight = 0;
   Instant last_arrival{};  // bytes and the end of stream arrive in the order they were sent
   bool fin_sent = false;
   bool fin_delivered = false;
   io::WaitList readers;
   io::WaitList writers;
+
+  ByteView delivered() const { return ByteView(bytes).subspan(taken); }
+  void take(std::size_t count) {
+    taken += count;
+    if (taken < bytes.size()) return;
+    bytes.clear();
+    taken = 0;
+  }
 };
 
 struct Connection {
@@ -36,7 +45,7 @@ struct Connection {
   void deliver_reset(int side, bool discard) {
     if (reset[side] || gone[side]) return;
     reset[side] = true;
-    if (discard) pipes[1 - side].delivered.clear();
+    if (discard) pipes[1 - side].take(pipes[1 - side].delivered().size());
     wake(side);
   }
   void wake(int side) {
@@ -98,7 +107,7 @@ class SimSocket final : public io::Socket {
     if (core_.prng_.chance(1, 16)) VERITY_TRY(wait.yield());
     while (true) {
       if (process_.is_crashed()) return crashed("reading from a socket");
-      if (!pipe.delivered.empty()) break;
+      if (!pipe.delivered().empty()) break;
       if (connection_->reset[side_])
         return fail(ErrorCode::closed, "reading from " + peer().describe() + ": connection reset by peer");
       if (pipe.fin_delivered || out.empty()) return std::size_t{0};
@@ -106,12 +115,11 @@ class SimSocket final : public io::Socket {
       pipe.readers.add(waiter);
       VERITY_TRY(io::to_status(waiter.park(wait), "bytes from a socket"));
     }
-    std::size_t count = std::min(out.size(), pipe.delivered.size());
+    std::size_t count = std::min(out.size(), pipe.delivered().size());
     if (count > 1 && core_.prng_.chance(core_.options_.short_io_of_100, 100))
       count = core_.prng_.between(1, count);
-    const auto end = pipe.delivered.begin() + static_cast<std::ptrdiff_t>(count);
-    std::copy(pipe.delivered.begin(), end, out.begin());
-    pipe.delivered.erase(pipe.delivered.begin(), end);
+    std::copy_n(pipe.delivered().begin(), count, out.begin());
+    pipe.take(count);
     pipe.writers.wake_all();
     trace("recv   ", count, as_text(out.first(count)));
     return count;
@@ -129,9 +137,10 @@ class SimSocket final : public io::Socket {
       if (pipe.fin_sent)
         return fail(ErrorCode::closed,
                     "writing to " + peer().describe() + ": this side has finished sending");
-      const std::size_t used = pipe.in_flight + pipe.delivered.size();
+      const std::size_t used = pipe.in_flight + pipe.delivered().size();
       room = core_.options_.pipe_bytes - std::min(core_.options_.pipe_bytes, used);
-      if (room > 0 || data.empty()) break;
+      // As TCP does: a writer that had to wait goes on when there is room worth a segment.
+      if (room >= std::min(data.size(), core_.options_.pipe_bytes / 2)) break;
       io::Waiter waiter;
       pipe.writers.add(waiter);
       VERITY_TRY(io::to_status(waiter.park(wait), "room in a socket"));
@@ -179,7 +188,7 @@ class SimSocket final : public io::Socket {
         core->world_.after(core->latency(), [connection, side] { connection->deliver_reset(side, true); });
         return;
       }
-      arriving.delivered.insert(arriving.delivered.end(), bytes.begin(), bytes.end());
+      put_bytes(arriving.bytes, bytes);
       arriving.readers.wake_all();
     });
   }
@@ -209,7 +218,7 @@ class SimSocket final : public io::Socket {
 
   void leave(bool crash) {
     if (connection_->gone[side_]) return;
-    const bool unread = !connection_->pipes[1 - side_].delivered.empty();
+    const bool unread = !connection_->pipes[1 - side_].delivered().empty();
     const bool was_reset = connection_->reset[side_];
     if (crash) {
       // The kernel may say so at once, or the machine is off and says so only when it is asked again.

@@ -138,7 +138,7 @@ SentEvent Workload::draw_event(Client& client) {
   event.type = types[prng.below(types.size())];
   std::size_t size = static_cast<std::size_t>(
       prng.exponential(Duration(static_cast<std::int64_t>(scenario_.work.data_bytes))).count());
-  size = std::min<std::size_t>(size, 12'000);
+  size = std::min<std::size_t>(size, 6'000);
   std::string filling(size, ' ');
   for (char& c : filling) c = static_cast<char>('a' + prng.below(26));
   // Every shape a client might send, none of which may be tidied up.
@@ -203,12 +203,13 @@ SentRequest Workload::draw_request(Client& client) {
     for (std::uint64_t i = 0; i < count; ++i) {
       SentEvent event = draw_event(client);
       const std::uint64_t bytes = event.data.size() + event.metadata.size() + 200;
-      if (bytes > bytes_left && !part.events.empty()) break;
+      const bool is_first = request.streams.empty() && part.events.empty();
+      if (bytes > bytes_left && !is_first) break;
       bytes_left -= std::min(bytes_left, bytes);
       part.events.push_back(std::move(event));
     }
+    if (part.events.empty()) break;
     request.streams.push_back(std::move(part));
-    if (bytes_left < 1000) break;
   }
   if (is_chunk_of(plan.keys, prng))
     request.idempotency_key = "key-" + number(client.number) + "-" + number(++key_sequence_);
@@ -837,7 +838,9 @@ void Workload::audit(io::Wait& wait, Client& client) {
     Read read;
     read.tenant = tenant;
     read.limit = 100;
+    History::Mark mark;
     while (true) {
+      mark = history_.mark();
       const auto response = get(wait, client, target_of(read));
       if (wait.is_cancelled() || world_.failure()) return;
       const std::string code = response ? code_of(*response) : "";
@@ -872,7 +875,7 @@ void Workload::audit(io::Wait& wait, Client& client) {
       }
     }
     audited_events_ += all.size();
-    history_.check_whole(tenant, all, damaged);
+    history_.check_whole(tenant, all, damaged, mark);
   }
   ask_head(wait, client);
   audited_ = true;
