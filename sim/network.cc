@@ -35,9 +35,10 @@ struct Pipe {
 struct Connection {
   explicit Connection(std::uint64_t id_in) : id(id_in) {}
   const std::uint64_t id;
-  Pipe pipes[2];       // pipes[i] carries what side i sends
-  bool reset[2] = {};  // side i has learned of a reset
-  bool gone[2] = {};   // side i has closed or crashed
+  Pipe pipes[2];        // pipes[i] carries what side i sends
+  bool reset[2] = {};   // side i has learned of a reset
+  bool gone[2] = {};    // side i has closed or crashed
+  bool broken = false;  // a reset is on its way: nothing more is carried
   io::Address address[2];
   std::uint64_t process[2] = {};
 
@@ -168,7 +169,7 @@ class SimSocket final : public io::Socket {
 
  private:
   void send(ByteView data) {
-    if (data.empty()) return;
+    if (data.empty() || connection_->broken) return;
     detail::Pipe& pipe = connection_->pipes[side_];
     pipe.in_flight += data.size();
     Duration delay = core_.latency();
@@ -195,7 +196,7 @@ class SimSocket final : public io::Socket {
 
   void send_fin() {
     detail::Pipe& pipe = connection_->pipes[side_];
-    if (pipe.fin_sent) return;
+    if (pipe.fin_sent || connection_->broken) return;
     pipe.fin_sent = true;
     pipe.last_arrival = std::max(pipe.last_arrival, core_.world_.now() + core_.latency());
     core_.world_.at(pipe.last_arrival, [connection = connection_, side = side_] {
@@ -207,6 +208,8 @@ class SimSocket final : public io::Socket {
   // Both sides learn of it, after what is on its way.
   void break_connection() {
     process_.trace("FAULT  reset of connection " + std::to_string(connection_->id));
+    if (connection_->broken) return;
+    connection_->broken = true;
     const bool discard = core_.prng_.chance(1, 2);
     for (const int side : {0, 1}) {
       const Instant when =
