@@ -8,6 +8,7 @@
 #include "io/file.h"
 
 #include <algorithm>
+#include <deque>
 
 namespace verity::log {
 namespace {
@@ -66,7 +67,7 @@ class Recovery {
   Status scan_sealed(std::size_t index);
   Status scan_current();
   Status take(ScannedFlush& flush, std::vector<std::uint32_t>* starts);
-  Status end_current(const SegmentScanner& scanner, const ScanStop& stop);
+  Status end_current(const SegmentScanner& scanner, const ScanStop& stop, ByteCount unproven_begin);
   Status finish_seal();
   Status report(Damage damage);
 
@@ -128,6 +129,11 @@ Status Recovery::settle_names() {
     return fail(ErrorCode::read_only,
                 "a segment switch was interrupted between its two renames; start once without --read-only to "
                 "complete it");
+  }
+  {
+    // Its header may so far exist only in the page cache, after a write that failed.
+    VERITY_TRY_ASSIGN(const Opened next, open(next_segment_name, io::OpenMode::write));
+    VERITY_TRY(rewrite_range(wait_, *next.file, 0, segment_header_bytes));
   }
   VERITY_TRY(complete_switch(wait_, directory_, names_.current ? count : count - 1));
   result_.notes.push_back("completed an interrupted switch to segment " +
@@ -250,18 +256,25 @@ Status Recovery::scan_current() {
   }
   SegmentScanner scanner(*opened.file, info.header, opened.file_bytes,
                          std::max(input_.checkpoint, input_.known_durable));
+  // Flushes that no later mark proves durable: where they begin, and the position after them.
+  std::deque<std::pair<ByteCount, Position>> unproven;
   while (true) {
     VERITY_TRY_ASSIGN(ScanStep step, scanner.next(wait_));
     if (auto* const flush = std::get_if<ScannedFlush>(&step)) {
       VERITY_TRY(take(*flush, &result_.table.current_starts));
+      unproven.push_back({flush->header.offset, scanner.next_position()});
+      // The last one has no proof yet, whatever it is.
+      while (unproven.size() > 1 && unproven.front().second <= scanner.durable_mark().next())
+        unproven.pop_front();
       continue;
     }
     result_.current = std::move(opened.file);
-    return end_current(scanner, std::get<ScanStop>(step));
+    return end_current(scanner, std::get<ScanStop>(step),
+                       unproven.empty() ? scanner.offset() : unproven.front().first);
   }
 }
 
-Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop) {
+Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop, ByteCount unproven_begin) {
   SegmentInfo& info = result_.table.current();
   info.end_position = scanner.next_position();
   info.end_offset = scanner.offset();
@@ -280,7 +293,9 @@ Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop
     result_.notes.push_back(in_log(current_segment_name) + " at offset " + std::to_string(stop.offset) +
                             ": dropped a torn flush that was never acknowledged (" + stop.what + ")");
   }
-  // What was read may so far exist only in the page cache of a process that was killed.
+  // What was read may so far exist only in the page cache: of a process that was killed, or after a write that failed,
+  // and then no sync writes it any more.
+  VERITY_TRY(rewrite_range(wait_, *result_.current, unproven_begin, scanner.offset()));
   VERITY_TRY(result_.current->sync(wait_));
   VERITY_TRY(directory_.sync(wait_));
   return scanner.sealed() ? finish_seal() : Status();
@@ -332,7 +347,11 @@ Result<Recovered> Recovery::run() {
   VERITY_TRY(settle_names());
   VERITY_TRY(read_sealed_headers());
   {
-    VERITY_TRY_ASSIGN(const Opened current, open(current_segment_name, io::OpenMode::read));
+    Result<Opened> opened = open(current_segment_name, io::OpenMode::read);
+    if (!opened && opened.error().code == ErrorCode::not_found) {
+      return fail(ErrorCode::corrupt, opened.error().message + std::string(way_out));
+    }
+    VERITY_TRY_ASSIGN(const Opened current, std::move(opened));
     VERITY_TRY(check_place(current_segment_name, current.decoded.header, names_.sealed.size()));
     result_.table.segments.push_back({.header = current.decoded.header,
                                       .end_position = current.decoded.header.first_position,

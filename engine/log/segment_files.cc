@@ -10,10 +10,10 @@
 namespace verity::log {
 namespace {
 
-constexpr ByteCount zero_chunk_bytes = 1 * MiB;
+constexpr ByteCount chunk_bytes = 1 * MiB;
 
 Status write_zeros(io::Wait& wait, io::File& file, ByteCount begin, ByteCount end) {
-  const AlignedBuffer zeros(std::min(zero_chunk_bytes, end - begin));
+  const AlignedBuffer zeros(std::min(chunk_bytes, end - begin));
   for (ByteCount at = begin; at < end; at += zeros.size()) {
     const ByteCount count = std::min<ByteCount>(zeros.size(), end - at);
     VERITY_TRY(file.write(wait, at, zeros.view().first(count), io::Durability::cached));
@@ -47,6 +47,18 @@ Status zero_range(io::Wait& wait, io::File& file, ByteCount begin, ByteCount end
   if (begin >= end) return {};
   VERITY_TRY(write_zeros(wait, file, begin, end));
   return file.sync(wait);
+}
+
+Status rewrite_range(io::Wait& wait, io::File& file, ByteCount begin, ByteCount end) {
+  if (begin >= end) return {};
+  AlignedBuffer buffer(std::min(chunk_bytes, end - begin));
+  for (ByteCount at = begin; at < end; at += buffer.size()) {
+    const ByteCount count = std::min<ByteCount>(buffer.size(), end - at);
+    VERITY_TRY_ASSIGN(const ByteCount got, file.read(wait, at, buffer.span().first(count)));
+    if (got != count) return fail(ErrorCode::io_error, "a file became shorter while it was read");
+    VERITY_TRY(file.write(wait, at, buffer.view().first(count), io::Durability::durable));
+  }
+  return {};
 }
 
 Status write_segment_header(io::Wait& wait, io::File& file, const SegmentHeader& header) {

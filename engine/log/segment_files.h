@@ -24,6 +24,9 @@ Result<std::unique_ptr<io::File>> create_zeroed(io::Wait& wait, io::Directory& d
 // Zeroes [begin, end) of a direct file and makes that durable. Both are multiples of the block size.
 Status zero_range(io::Wait& wait, io::File& file, ByteCount begin, ByteCount end);
 
+// Reads [begin, end) of a direct file and writes the same bytes durably. Both are multiples of the block size.
+Status rewrite_range(io::Wait& wait, io::File& file, ByteCount begin, ByteCount end);
+
 Status write_segment_header(io::Wait& wait, io::File& file, const SegmentHeader& header);
 Result<DecodedSegmentHeader> read_segment_header(io::Wait& wait, io::File& file);
 
