@@ -64,7 +64,12 @@ class Run {
   void end_node();
 
   bool allows(std::string_view code) const;
-  bool damage_was_done() const { return !host_.disk().damages().empty(); }
+  // Failed syncs do not count: they must be survived.
+  bool damage_was_done() const {
+    const auto& all = host_.disk().damages();
+    return std::any_of(all.begin(), all.end(),
+                       [](const Damage& d) { return d.kind != DamageKind::failed_sync; });
+  }
   Instant may_lose_since() const;
   const NodeSetup& setup() const { return scenario_.setup; }
 
