@@ -43,8 +43,9 @@ Status NodeImpl::apply_queued(io::Wait& wait) {
   proposed_.prune(derived_.position);
   wake_waiting();
   applied_.notify_all();
-  const bool much_is_new = derived_.position.value - checkpointed_.value >= options_.tuning.checkpoint_entries ||
-                           bytes_since_checkpoint_ >= options_.tuning.checkpoint_bytes;
+  const bool much_is_new =
+      derived_.position.value - checkpointed_.value >= options_.tuning.checkpoint_entries ||
+      bytes_since_checkpoint_ >= options_.tuning.checkpoint_bytes;
   // A large index is not written again for every little that was added to it.
   if (much_is_new && bytes_since_checkpoint_ >= 2 * checkpoint_weight_) checkpoint_work_.notify_all();
   return {};
@@ -111,8 +112,12 @@ void NodeImpl::rebuild(io::Wait& wait) {
     if (!wait.is_cancelled()) fail_with(damage.error());
     return;
   }
-  // What comes before the damage is served; the damage itself makes the node read-only.
-  if (*damage) note_damage(**damage);
+  if (*damage) {
+    // An index that ends there would answer as if nothing followed, so nothing is answered from it.
+    note_damage(**damage);
+    underivable_ = true;
+    return;
+  }
   index_ready_ = true;
   applied_.notify_all();
   checkpoint_work_.notify_all();

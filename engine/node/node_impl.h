@@ -107,12 +107,13 @@ class NodeImpl final : public Node {
   Position checkpointed_;  // of the last checkpoint
   ByteCount bytes_since_checkpoint_ = 0;
   ByteCount checkpoint_weight_ = 0;  // about the bytes of the last checkpoint
-  io::Mutex tenant_changes_;  // one at a time
-  TenantId deleting_;         // takes no more appends
-  io::CancelSource cancel_;   // background fibers
+  io::Mutex tenant_changes_;         // one at a time
+  TenantId deleting_;                // takes no more appends
+  io::CancelSource cancel_;          // background fibers
   io::WaitGroup fibers_;
 
   bool index_ready_ = true;
+  bool underivable_ = false;  // the index ends before damage: what lies behind cannot be found
   bool mending_tree_ = false;
   bool stopping_ = false;
   bool applier_ends_ = false;

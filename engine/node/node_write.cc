@@ -34,6 +34,14 @@ Outcome<AppendReceipt> receipt_of(const log::Entry& entry, const log::EventsBody
 std::optional<Refusal> NodeImpl::refuse_reads() const {
   if (stopping_) return make_refusal(RefusalCode::not_ready, "the node is stopping");
   if (failure_) return make_refusal(RefusalCode::not_ready, "the node failed: " + failure_->message);
+  if (underivable_) {
+    Refusal refusal =
+        make_refusal(RefusalCode::damaged, "the index is lost and cannot be derived behind position " +
+                                               derived_.position.describe() + " of " +
+                                               log_.last_proposed().describe() + ": " + damage_.front());
+    refusal.position = derived_.position.next();
+    return refusal;
+  }
   if (!index_ready_) {
     Refusal refusal = make_refusal(
         RefusalCode::not_ready, "the index is being rebuilt from the log; at position " +
