@@ -5,7 +5,7 @@
 
 Each round runs, one after the other: the bare durable write, ourselves in process, the bare loopback, ourselves over
 HTTP, PostgreSQL. The table shows the median of the rounds and the median of the ratios within each round. --long adds
-memory while 10 GB are appended over HTTP, and start-up time after 1 and 10 GB. --pin keeps the server on core 0 and the
+memory while 10 GB are appended over HTTP, start-up time after 1 and 10 GB, and the simulator's speed. --pin keeps the server on core 0 and the
 client on core 1. --micro runs the micro benchmarks instead.
 """
 import json
@@ -225,6 +225,20 @@ def long_run(cases):
     return table
 
 
+def simulator():
+    """Rows for how much the simulator gets through in a minute, all scenarios, all cores."""
+    summary = os.path.join(FOLDER, "sim.json")
+    run("build/bin/verity-sim", "--minutes", "1", "--jobs", str(os.cpu_count()), "--json", summary, "--quiet")
+    with open(summary, encoding="utf-8") as file:
+        figures = json.load(file)
+    factor = figures["simulated_seconds"] / figures["seconds"]
+    return [
+        ("simulator, median seed", "", f"{figures['median_seconds']:.2f} s", "", "< 2", figures["median_seconds"] < 2),
+        ("simulator, seeds per minute", "", f"{60 * figures['seeds'] / figures['seconds']:,.0f}", "", "", True),
+        ("simulator, simulated per real second", "", f"{factor:,.0f} s", "", "", True),
+    ]
+
+
 def micro():
     """Every micro benchmark, its conditions first."""
     for name in ("micro_fiber", "micro_hash", "micro_log", "micro_disk"):
@@ -244,7 +258,7 @@ def main(arguments):
         if options["micro"]:
             micro()
             return 0
-        build("verity-server", "verity-bench")
+        build("verity-server", "verity-bench", *(["verity-sim"] if options["long"] else []))
         run("bench/peers/build.sh", "lat")
         print("\n".join(conditions(options)))
         cases, rounds, begin = Cases(options), [], busy_and_steal()
@@ -254,7 +268,7 @@ def main(arguments):
                   f"{rounds[-1]['process1']['p50_us']:.0f} µs, 64 over HTTP {rounds[-1]['http64']['events_s']:,.0f} events/s", flush=True)
         table = rows(rounds)
         if options["long"]:
-            table += long_run(cases)
+            table += long_run(cases) + simulator()
         total, idle, steal = (after - before for after, before in zip(busy_and_steal(), begin))
         print(f"io backend: {cases.backend}; during the run the machine was {100 * (1 - idle / total):.0f} % busy, "
               f"{100 * steal / total:.1f} % stolen\n")
