@@ -9,10 +9,6 @@
 namespace verity::node {
 namespace {
 
-std::unexpected<Refusal> refuse(RefusalCode code, std::string detail) {
-  return std::unexpected(Refusal{code, std::move(detail)});
-}
-
 std::string place_of(std::string_view stream, std::size_t index) {
   return "stream '" + std::string(stream) + "', event " + std::to_string(index) + ": ";
 }
@@ -164,9 +160,11 @@ Outcome<log::EventsBody> admit(const AppendRequest& request, TenantId tenant, co
   }
   if (builder.new_streams() > 0 &&
       stream_count(tenant, derived, proposed) + builder.new_streams() > limits.streams_per_tenant_max) {
-    return refuse(RefusalCode::limit_exceeded, "the tenant would have more than " +
-                                                   std::to_string(limits.streams_per_tenant_max) +
-                                                   " streams; max_streams_per_tenant allows no more");
+    return std::unexpected(Refusal{.code = RefusalCode::limit_exceeded,
+                                   .detail = "the tenant would have more than " +
+                                             std::to_string(limits.streams_per_tenant_max) +
+                                             " streams; max_streams_per_tenant allows no more",
+                                   .limits_count = true});
   }
   if (request.idempotency) {
     builder.body().idempotency = log::BodyKey{request.idempotency->key, request.idempotency->request_digest};

@@ -232,9 +232,11 @@ Outcome<TenantInfo> NodeImpl::create_tenant(io::Wait& wait, std::string_view nam
         make_refusal(RefusalCode::tenant_exists, "tenant '" + std::string(name) + "' exists"));
   }
   if (derived_.catalogue.count() >= options_.limits.tenants_max) {
-    return std::unexpected(make_refusal(
-        RefusalCode::limit_exceeded,
-        "there are " + std::to_string(derived_.catalogue.count()) + " tenants; max_tenants allows no more"));
+    Refusal refusal =
+        make_refusal(RefusalCode::limit_exceeded, "there are " + std::to_string(derived_.catalogue.count()) +
+                                                      " tenants; max_tenants allows no more");
+    refusal.limits_count = true;
+    return std::unexpected(std::move(refusal));
   }
   return change_tenant(wait, {log::TenantBody::Action::create, derived_.catalogue.next_id(), name});
 }

@@ -7,13 +7,6 @@ namespace verity::http {
 
 namespace {
 
-// Limits on counts are a conflict with what exists; limits on sizes are the fault of this request's body.
-int limit_status(const std::string& detail) {
-  const bool is_count = detail.find("max_streams_per_tenant") != std::string::npos ||
-                        detail.find("max_tenants") != std::string::npos;
-  return is_count ? 422 : 413;
-}
-
 int status_of(const node::Refusal& refusal) {
   switch (refusal.code) {
     case node::RefusalCode::invalid_request:
@@ -27,7 +20,7 @@ int status_of(const node::Refusal& refusal) {
     case node::RefusalCode::expectation_failed:
       return 409;
     case node::RefusalCode::limit_exceeded:
-      return limit_status(refusal.detail);
+      return refusal.limits_count ? 422 : 413;
     case node::RefusalCode::idempotency_conflict:
       return 422;
     case node::RefusalCode::idempotency_full:
