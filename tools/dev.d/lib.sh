@@ -84,7 +84,10 @@ choose_config() {  # FLAG...
   if [ -n "$release" ]; then
     config_options+=(--buildtype=release -Dtests=false)
   elif [ -n "$sanitizers" ]; then
-    config_options+=(--buildtype=debugoptimized)
+    # -O2 -g would take more than twice as long to compile under sanitizers.
+    config_options+=(-Doptimization=1 -Ddebug=false -Dcpp_args=-g1)
+  else
+    config_options+=(-Doptimization=1)
   fi
   compiler=gcc
   [ -z "$clang" ] || compiler=clang
@@ -192,7 +195,8 @@ PYTHON
 choose_fuzz_config() {
   config=fuzz
   compiler=clang
-  config_options=(-Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true -Dtests=false)
+  config_options=(-Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Ddebug=false -Dcpp_args=-g1
+    -Dfuzz=true -Dtests=false)
 }
 
 fuzz_targets() {

@@ -28,7 +28,8 @@ def show(arguments):
         print(f"  verity-sim --seed {seed}: {next(iter(digests.values()))} from {', '.join(digests)}", flush=True)
     if options["digests-only"]:
         return
-    output = run("build/bin/verity-sim", "--minutes", str(options["minutes"]), "--jobs", str(os.cpu_count()))
+    build("verity-sim", flags=())  # with every internal check on
+    output = run(find("build/debug", "verity-sim"), "--minutes", str(options["minutes"]), "--jobs", str(os.cpu_count()))
     print(f"  verity-sim --minutes {options['minutes']}: clean\n    " + output.strip().splitlines()[-1])
     if not options["no-mutants"]:
         run("tools/dev", "mutants", quiet=False, seconds=3 * 3600)
