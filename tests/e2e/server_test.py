@@ -1,9 +1,11 @@
 """How verity-server starts, stops, dies and comes back."""
 
 import ctypes
+import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -224,6 +226,18 @@ class Stopping(TestCase):
 
 
 class Dying(TestCase):
+    def test_a_failing_disk_ends_the_process(self):
+        server = self.ready()
+        append(server, 1)
+        # From now on no write goes beyond the first block of a file.
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+        with self.assertRaises((AssertionError, OSError, http.client.HTTPException)):
+            append(server, 2)
+        self.assertEqual(server.wait_exit(), 1)
+        error = [line for line in server.log() if line["level"] == "ERROR"][-1]
+        self.assertIn("The node cannot go on; the next start recovers what is durable", error["message"])
+        self.assertEqual(numbers(self.ready()), [1])
+
     def test_what_was_acknowledged_survives_kill_9(self):
         acknowledged = []
         for round_number in range(3):

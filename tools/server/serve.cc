@@ -2,7 +2,7 @@
 
 #include "engine/node/node.h"
 #include "io/directory.h"
-#include "io/fiber/sync.h"
+#include "io/fiber/wait.h"
 #include "io/linux/runtime.h"
 #include "io/world.h"
 #include "net/server/server.h"
@@ -43,36 +43,47 @@ class Service {
   // On the loop, outside its fibers.
   void end(int signal) {
     signal_ = signal;
-    if (!is_started_) starting_.cancel();
-    ended_.set();
+    (is_started_ ? serving_ : starting_).cancel();
   }
 
   int run(io::Wait& wait, const std::vector<std::string>& notes) {
     announce(notes);
     io::Wait start_wait = wait.under(starting_);
-    const Status started = start(start_wait);
+    Status outcome = start(start_wait);
     is_started_ = true;
-    if (!started && signal_ == 0) {
-      logger_.log(io::LogLevel::error, target, "Could not start: " + started.error().message,
-                  {{"code", std::string(describe(started.error().code))}});
-    } else if (!started) {
+    if (!outcome && signal_ == 0) {
+      report("Could not start", outcome.error());
+    } else if (!outcome) {
       logger_.log(io::LogLevel::info, target, "Stopped before it had started", {{"signal", signal_name()}});
+      outcome = {};
+    } else if (outcome = serve_until_ended(wait); !outcome) {
+      report("The node cannot go on; the next start recovers what is durable", outcome.error());
     } else {
-      ignore(ended_.wait(wait), "nobody cancels the main fiber");
       logger_.log(io::LogLevel::info, target, "Stopping: answering what is under way",
                   {{"signal", signal_name()}});
     }
     const Status stopped = stop(wait);
-    if (!stopped) {
-      logger_.log(io::LogLevel::error, target, "Did not stop cleanly: " + stopped.error().message,
-                  {{"code", std::string(describe(stopped.error().code))}});
-    }
-    if (!stopped || (!started && signal_ == 0)) return exit_failure;
+    // After a failure there is nothing to end cleanly.
+    if (!stopped && outcome) report("Did not stop cleanly", stopped.error());
+    if (!stopped || !outcome) return exit_failure;
     logger_.log(io::LogLevel::info, target, "Stopped");
     return exit_fine;
   }
 
  private:
+  // Fine after a signal; else why the node cannot go on.
+  Status serve_until_ended(io::Wait& wait) {
+    if (signal_ != 0) return {};
+    io::Wait serving_wait = wait.under(serving_);
+    const Status failed = node_->wait_until_failed(serving_wait);
+    return signal_ != 0 ? Status() : failed;
+  }
+
+  void report(std::string_view what, const Error& error) {
+    logger_.log(io::LogLevel::error, target, std::string(what) + ": " + error.message,
+                {{"code", std::string(describe(error.code))}});
+  }
+
   void announce(const std::vector<std::string>& notes) {
     logger_.log(
         io::LogLevel::info, target, "Starting",
@@ -181,7 +192,7 @@ class Service {
   int signal_ = 0;
   io::CancelSource starting_;
   bool is_started_ = false;  // or failed to
-  io::Event ended_;
+  io::CancelSource serving_;
 
   std::unique_ptr<io::Directory> data_;
   std::unique_ptr<node::Node> node_;
@@ -191,8 +202,9 @@ class Service {
 }  // namespace
 
 int serve(const ServerConfig& config, const std::vector<std::string>& notes) {
-  // A peer that hangs up is an error of its write, not the end of the process.
+  // A peer that hangs up, and a file that may not grow, are errors of their writes, not the end of the process.
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
   auto runtime = io::Runtime::create({.backend = backend_choice(config)});
   if (!runtime) {
     std::fprintf(stderr, "verity-server: %s\n", runtime.error().message.c_str());
