@@ -83,7 +83,8 @@ ByteCount Log::room() const {
 
 bool Log::has_room(ByteCount body_bytes) const {
   if (!spare_.problem()) return true;
-  return queued_flush_bytes_ +
+  const ByteCount mark = table_.current().header.block_bytes;  // maybe being written just now
+  return mark + queued_flush_bytes_ +
              flush_bytes_at_most(entry_header_bytes + body_bytes, AlignedBuffer::alignment) <=
          room();
 }

@@ -50,7 +50,8 @@ void SpareSegment::run(io::Wait& wait) {
 
 Result<std::unique_ptr<io::File>> SpareSegment::take(io::Wait& wait) {
   while (file_ == nullptr) {
-    if (giving_up_ && problem_) return std::unexpected(*problem_);
+    const bool hopeless = problem_ && (giving_up_ || problem_->code == ErrorCode::crashed);
+    if (hopeless) return std::unexpected(*problem_);
     VERITY_TRY(changed_.wait(wait));
   }
   taken_ = true;
