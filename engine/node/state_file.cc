@@ -149,11 +149,14 @@ Result<LoadedState> load_state(io::Wait& wait, io::Directory& meta, bool read_on
   if (!copies[0] && !copies[1]) return bad(problems + "this node has forgotten its promises");
   const bool first_counts = copies[0] && (!copies[1] || copies[0]->sequence >= copies[1]->sequence);
   loaded.state = first_counts ? *copies[0] : *copies[1];
-  for (std::size_t i = 0; i < copies.size(); ++i) {
-    if (copies[i] == loaded.state) continue;
-    if (!copies[i])
-      loaded.notes.push_back(problems + "the other copy is used" + (read_only ? "" : ", and copied over it"));
-    if (read_only) continue;
+  if (!copies[0] || !copies[1]) {
+    loaded.notes.push_back(problems + "the other copy is used" + (read_only ? "" : ", and copied over it"));
+  }
+  if (read_only) return loaded;
+  // First the one that was believed, with the bytes it has: if it is durable nothing is at stake, and if it is not, the
+  // other one is.
+  const std::size_t believed = first_counts ? 0 : 1;
+  for (const std::size_t i : {believed, 1 - believed}) {
     VERITY_TRY(write_copy(wait, meta, copy_names[i], encode_state(*loaded.state)));
   }
   return loaded;

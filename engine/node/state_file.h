@@ -44,7 +44,8 @@ struct LoadedState {
   std::vector<std::string> notes;     // one copy is bad or missing
 };
 
-// Reads both copies. A bad or missing one is written anew from the other unless `read_only`.
+// Reads both copies and, unless `read_only`, writes both anew: one may be bad, missing or behind, or so far be in the memory
+// of a machine only, on which a process was killed.
 // corrupt: copies are there and none is good. unsupported: written by another release.
 Result<LoadedState> load_state(io::Wait& wait, io::Directory& meta, bool read_only);
 
