@@ -75,12 +75,13 @@ Result<std::unique_ptr<MerkleSidecar>> MerkleSidecar::open(io::Wait& wait, io::D
   std::unique_ptr<MerkleSidecar> sidecar(
       new MerkleSidecar(std::move(file), directory.path() + "/" + std::string(file_name), cluster_id,
                         std::move(frontier), std::move(read_chain_hash)));
-  VERITY_TRY_ASSIGN(const bool agrees, sidecar->file_agrees(wait));
-  if (agrees) {
-    VERITY_TRY(sidecar->file_->truncate(wait, offset_of(sidecar->pending_.first)));
-  } else {
-    VERITY_TRY(sidecar->begin_anew(wait));
-  }
+  // Whatever is wrong with it, it can be derived again; only proofs wait for that.
+  const Result<bool> agrees = sidecar->file_agrees(wait);
+  if (!agrees && agrees.error().code == ErrorCode::crashed) return std::unexpected(agrees.error());
+  const Status begun = agrees && *agrees ? sidecar->file_->truncate(wait, offset_of(sidecar->pending_.first))
+                                         : sidecar->begin_anew(wait);
+  if (!begun && begun.error().code == ErrorCode::crashed) return std::unexpected(begun.error());
+  if (!begun) sidecar->complete_ = false;
   return sidecar;
 }
 

@@ -41,8 +41,8 @@ class MerkleSidecar {
   using ReadChainHash = std::function<Result<Sha256Digest>(io::Wait&, Position)>;
 
   // `directory` is log/. `frontier` is the tree as of the position from which the caller goes on (a checkpoint's, or an
-  // empty one). What the file holds beyond it is cut; a file that is missing, another cluster's, too short or that
-  // contradicts the frontier is begun anew: is_complete() tells. Fails only if the file cannot be read or written.
+  // empty one). What the file holds beyond it is cut; a file that is missing, unreadable, another cluster's, too short
+  // or that contradicts the frontier is begun anew: is_complete() tells. Fails only if it cannot be opened.
   static Result<std::unique_ptr<MerkleSidecar>> open(io::Wait& wait, io::Directory& directory,
                                                      Id128 cluster_id, MerkleFrontier frontier,
                                                      ReadChainHash read_chain_hash);
