@@ -151,6 +151,7 @@ std::optional<FlushHeader> decode_flush_header(ByteView block) {
   }
   // A good checksum over impossible numbers is a program's fault, not the device's; still nothing to act on.
   const bool possible = header.format == 1 && header.length >= flush_header_bytes &&
+                        header.length <= UINT32_MAX &&  // far more than a segment
                         header.zero_map_bytes <= header.length - flush_header_bytes &&
                         header.kind >= FlushKind::entries && header.kind <= FlushKind::seal;
   if (!possible) return std::nullopt;

@@ -1,9 +1,13 @@
 #include "engine/log/flush.h"
 
+#include "engine/log/checksum.h"
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <bit>
+#include <cstddef>
+#include <cstring>
 
 namespace verity::log {
 namespace {
@@ -107,6 +111,20 @@ TEST(Flush, NoFlippedBitLooksLikeATear) {
       }
       bytes[bit / 8] ^= std::byte{1} << (bit % 8);
     }
+  }
+}
+
+// A good checksum makes impossible numbers no better: nothing may be read, or asserted, by such a length.
+TEST(Flush, AnImpossibleLengthIsNoHeader) {
+  Bytes bytes = build({"one"}).bytes;
+  for (const ByteCount length : {ByteCount{UINT64_MAX}, ByteCount{UINT64_MAX - 511}, ByteCount{1} << 40}) {
+    FlushHeader header;
+    std::memcpy(&header, bytes.data(), sizeof(header));
+    header.length = length;
+    header.header_checksum =
+        checksum128(std::as_bytes(std::span(&header, 1)).first(offsetof(FlushHeader, header_checksum)));
+    std::memcpy(bytes.data(), &header, sizeof(header));
+    EXPECT_FALSE(decode_flush_header(bytes)) << length;
   }
 }
 

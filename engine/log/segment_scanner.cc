@@ -46,8 +46,8 @@ ByteView SegmentScanner::fetched(ByteCount at, ByteCount size) const {
   return window_.view().subspan(at - window_at_, size);
 }
 
-Result<ScanStop> SegmentScanner::investigate(io::Wait& wait, FirstBlock first, OtherBlocks others,
-                                             Checksum checksum, std::string what) {
+Result<ScanStop> SegmentScanner::investigate(io::Wait& wait, Suspicion suspicion) {
+  auto& [first, others, checksum, what] = suspicion;
   ScanStop stop{.offset = offset_, .position = position_, .what = std::move(what), .written_end = offset_};
   bool proven = position_ <= known_durable_;
   // Everything behind: is anything there, and does any of it prove that this place was durable once?
@@ -84,86 +84,93 @@ Result<ScanStop> SegmentScanner::investigate(io::Wait& wait, FirstBlock first, O
 
 Result<ScanStep> SegmentScanner::next(io::Wait& wait) {
   if (stop_) return *stop_;
-  const auto stop_with = [&](Result<ScanStop> stop) -> Result<ScanStep> {
-    VERITY_TRY_ASSIGN(stop_, std::move(stop));
-    return *stop_;
-  };
   if (sealed_ || offset_ >= file_bytes_) {
     const bool lost = !sealed_ && position_ <= known_durable_;
-    return stop_with(
-        ScanStop{.verdict = lost ? Verdict::damaged : Verdict::end_of_log,
-                 .offset = offset_,
-                 .position = position_,
-                 .what = lost ? "the file ends before entries that are known to have been durable" : "",
-                 .written_end = offset_});
+    stop_ = ScanStop{.verdict = lost ? Verdict::damaged : Verdict::end_of_log,
+                     .offset = offset_,
+                     .position = position_,
+                     .what = lost ? "the file ends before entries that are known to have been durable" : "",
+                     .written_end = offset_};
+    return *stop_;
   }
+  VERITY_TRY_ASSIGN(Look looked, look(wait));
+  if (std::holds_alternative<Suspicion>(looked)) {
+    window_bytes_ = 0;
+    VERITY_TRY_ASSIGN(looked, look(wait));
+  }
+  if (auto* const suspicion = std::get_if<Suspicion>(&looked)) {
+    VERITY_TRY_ASSIGN(stop_, investigate(wait, std::move(*suspicion)));
+    return *stop_;
+  }
+  ScannedFlush& flush = std::get<ScannedFlush>(looked);
+  if (!flush.entries.empty()) head_ = flush.entries.back()->hash();
+  sealed_ = flush.header.kind == FlushKind::seal;
+  position_ = flush.header.end_position();
+  mark_ = std::max(mark_, flush.header.durable_mark);
+  ++sequence_;
+  offset_ = flush.end;
+  return std::move(flush);
+}
 
+Result<SegmentScanner::Look> SegmentScanner::look(io::Wait& wait) {
   const ByteCount block_bytes = header_.block_bytes;
   VERITY_TRY_ASSIGN(const bool readable, fetch(wait, offset_, block_bytes));
   if (!readable) {
-    return stop_with(investigate(wait, FirstBlock::wrong, OtherBlocks::all_there, Checksum::bad,
-                                 "the block cannot be read"));
+    return Suspicion{FirstBlock::wrong, OtherBlocks::all_there, Checksum::bad, "the block cannot be read"};
   }
   const ByteView first_block = fetched(offset_, block_bytes);
   // No flush begins with so few bits: this is free space, whatever happened to it.
   if (is_nearly_zero(first_block)) {
-    return stop_with(
-        investigate(wait, FirstBlock::zero, OtherBlocks::nothing, Checksum::bad, "a flush is missing"));
+    return Suspicion{FirstBlock::zero, OtherBlocks::nothing, Checksum::bad, "a flush is missing"};
   }
   const std::optional<FlushHeader> header = decode_flush_header(first_block);
   if (!header) {
-    return stop_with(investigate(wait, FirstBlock::wrong, OtherBlocks::all_there, Checksum::bad,
-                                 "the checksum of a flush header does not match"));
+    return Suspicion{FirstBlock::wrong, OtherBlocks::all_there, Checksum::bad,
+                     "the checksum of a flush header does not match"};
   }
   const bool in_place = header->cluster_id == header_.cluster_id && header->segment == header_.sequence &&
                         header->offset == offset_ && header->sequence == sequence_ &&
                         header->first_position == position_;
   if (!in_place) {
-    return stop_with(investigate(wait, FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
-                                 header->describe() + " of segment " + std::to_string(header->segment) +
-                                     " and cluster " + header->cluster_id.describe() +
-                                     " stands where flush " + std::to_string(sequence_) + " was expected"));
+    return Suspicion{FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
+                     header->describe() + " of segment " + std::to_string(header->segment) + " and cluster " +
+                         header->cluster_id.describe() + " stands where flush " + std::to_string(sequence_) +
+                         " was expected"};
   }
   const ByteCount size = round_up(header->length, block_bytes);
   if (size > file_bytes_ - offset_) {
-    return stop_with(investigate(wait, FirstBlock::wrong, OtherBlocks::all_there, Checksum::bad,
-                                 header->describe() + " reaches past the end of the file"));
+    return Suspicion{FirstBlock::wrong, OtherBlocks::all_there, Checksum::bad,
+                     header->describe() + " reaches past the end of the file"};
   }
   VERITY_TRY_ASSIGN(const bool whole_readable, fetch(wait, offset_, size));
   if (!whole_readable) {
-    return stop_with(investigate(wait, FirstBlock::valid, OtherBlocks::all_there, Checksum::bad,
-                                 header->describe() + " cannot be read"));
+    return Suspicion{FirstBlock::valid, OtherBlocks::all_there, Checksum::bad,
+                     header->describe() + " cannot be read"};
   }
   const ByteView bytes = fetched(offset_, size);
   switch (inspect_flush(*header, bytes, block_bytes)) {
     case FlushState::intact:
       break;
     case FlushState::missing:
-      return stop_with(investigate(wait, FirstBlock::valid, OtherBlocks::some_missing, Checksum::bad,
-                                   header->describe() + " is not all there"));
+      return Suspicion{FirstBlock::valid, OtherBlocks::some_missing, Checksum::bad,
+                       header->describe() + " is not all there"};
     case FlushState::wrong:
-      return stop_with(investigate(wait, FirstBlock::valid, OtherBlocks::all_there, Checksum::bad,
-                                   "the checksum of " + header->describe() + " does not match"));
+      return Suspicion{FirstBlock::valid, OtherBlocks::all_there, Checksum::bad,
+                       "the checksum of " + header->describe() + " does not match"};
   }
 
   ScannedFlush flush{.header = *header, .end = offset_ + size};
   if (header->kind == FlushKind::entries) {
     Result<std::vector<EntryPtr>> entries = decode_flush_entries(*header, bytes, head_, &flush.starts);
     if (!entries) {
-      return stop_with(investigate(wait, FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
-                                   entries.error().message));
+      return Suspicion{FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
+                       entries.error().message};
     }
     flush.entries = std::move(*entries);
-    if (!flush.entries.empty()) head_ = flush.entries.back()->hash();
   } else if (decode_mark_head(*header, bytes) != head_ || header->entry_count != 0) {
-    return stop_with(investigate(wait, FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
-                                 header->describe() + " names another head of the chain"));
+    return Suspicion{FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
+                     header->describe() + " names another head of the chain"};
   }
-  sealed_ = header->kind == FlushKind::seal;
-  position_ = header->end_position();
-  mark_ = std::max(mark_, header->durable_mark);
-  ++sequence_;
-  offset_ = flush.end;
   return flush;
 }
 

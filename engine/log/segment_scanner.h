@@ -43,7 +43,8 @@ class SegmentScanner {
   SegmentScanner(io::File& file, const SegmentHeader& header, ByteCount file_bytes, Position known_durable);
 
   // The next flush, or why there is none; after a stop always the same stop. An error is returned only when the world
-  // ended (crashed): blocks that cannot be read count as damage.
+  // ended (crashed): blocks that cannot be read count as damage. A place is read twice before it counts as anything but
+  // a flush: a device may once serve what stood there before, or nothing.
   Result<ScanStep> next(io::Wait& wait);
 
   // After the flushes returned so far.
@@ -60,11 +61,20 @@ class SegmentScanner {
     bool readable = true;
   };
 
+  // What is wrong with a place where a flush was expected, before anything behind it was looked at.
+  struct Suspicion {
+    FirstBlock first;
+    OtherBlocks others;
+    Checksum checksum;
+    std::string what;
+  };
+  using Look = std::variant<ScannedFlush, Suspicion>;
+
+  Result<Look> look(io::Wait& wait);
   // Makes [at, at + size) available as one piece; false if part of it cannot be read.
   Result<bool> fetch(io::Wait& wait, ByteCount at, ByteCount size);
   ByteView fetched(ByteCount at, ByteCount size) const;
-  Result<ScanStop> investigate(io::Wait& wait, FirstBlock first, OtherBlocks others, Checksum checksum,
-                               std::string what);
+  Result<ScanStop> investigate(io::Wait& wait, Suspicion suspicion);
 
   io::File& file_;
   const SegmentHeader header_;
