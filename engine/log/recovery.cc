@@ -8,7 +8,6 @@
 #include "io/file.h"
 
 #include <algorithm>
-#include <deque>
 
 namespace verity::log {
 namespace {
@@ -57,8 +56,9 @@ class Recovery {
     ByteCount file_bytes = 0;
   };
 
+  // Mends a header of which one copy is bad.
   Result<Opened> open(std::string_view name, io::OpenMode mode);
-  Result<Opened> open_current(io::OpenMode mode);
+  Status rewrite_header(std::string_view name, const SegmentHeader& header);
   // A damaged header is put together again from the segment's first flush, and reported.
   Result<SegmentHeader> reconstruct(std::string_view name, std::uint64_t sequence, io::File& file);
   Status check_place(std::string_view name, const SegmentHeader& header, std::uint64_t sequence) const;
@@ -68,7 +68,8 @@ class Recovery {
   Status scan_sealed(std::size_t index);
   Status scan_current();
   Status take(ScannedFlush& flush, std::vector<std::uint32_t>* starts);
-  Status end_current(const SegmentScanner& scanner, const ScanStop& stop, ByteCount unproven_begin);
+  Status end_current(const SegmentScanner& scanner, const ScanStop& stop);
+  Status rewrite_last_flush();
   Status finish_seal();
   Status report(Damage damage);
 
@@ -77,7 +78,8 @@ class Recovery {
   const RecoveryInput& input_;
   Recovered result_;
   Names names_;
-  bool deriving_ = true;  // entries are handed to apply
+  bool deriving_ = true;                   // entries are handed to apply
+  std::optional<FlushHeader> last_flush_;  // of the current segment
 };
 
 Result<Recovery::Opened> Recovery::open(std::string_view name, io::OpenMode mode) {
@@ -88,11 +90,22 @@ Result<Recovery::Opened> Recovery::open(std::string_view name, io::OpenMode mode
   Result<DecodedSegmentHeader> decoded = read_segment_header(wait_, *opened.file);
   if (!decoded) return std::unexpected(std::move(decoded.error()).within(in_log(name)));
   opened.decoded = *decoded;
-  if (decoded->one_copy_damaged) {
+  if (decoded->one_copy_damaged) {  // by a device, or by a crash while it was written
+    const Status mended = input_.read_only ? Status() : rewrite_header(name, decoded->header);
+    if (!mended && mended.error().code == ErrorCode::crashed) return std::unexpected(mended.error());
     result_.notes.push_back(in_log(name) +
-                            ": one copy of the segment header is damaged; the other one was used");
+                            ": one copy of the segment header is damaged; the other one was used" +
+                            (input_.read_only ? ""
+                             : mended         ? ", and copied over it"
+                                              : "; it cannot be mended: " + mended.error().message));
   }
   return opened;
+}
+
+Status Recovery::rewrite_header(std::string_view name, const SegmentHeader& header) {
+  VERITY_TRY_ASSIGN(const auto file,
+                    directory_.open(wait_, name, {.mode = io::OpenMode::write, .direct = true}));
+  return write_segment_header(wait_, *file, header);
 }
 
 Status Recovery::check_place(std::string_view name, const SegmentHeader& header,
@@ -115,12 +128,14 @@ Status Recovery::settle_names() {
   VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_));
   const std::uint64_t count = names_.sealed.size();
   bool next_has_header = false;
+  SegmentHeader next_header;
   if (names_.next) {
     const Result<Opened> next = open(next_segment_name, io::OpenMode::read);
-    const std::uint64_t following = names_.current ? count + 1 : count;
-    next_has_header = next && next->decoded.header.sequence == following &&
-                      next->decoded.header.cluster_id == input_.cluster_id;
     if (!next && next.error().code == ErrorCode::crashed) return std::unexpected(next.error());
+    if (next) next_header = next->decoded.header;
+    const std::uint64_t following = names_.current ? count + 1 : count;
+    next_has_header =
+        next && next_header.sequence == following && next_header.cluster_id == input_.cluster_id;
   }
   if (!names_.current && !next_has_header) {
     return fail(ErrorCode::corrupt, in_log(current_segment_name) + " is missing" + std::string(way_out));
@@ -131,25 +146,15 @@ Status Recovery::settle_names() {
                 "a segment switch was interrupted between its two renames; start once without --read-only to "
                 "complete it");
   }
-  {
-    // Its header may so far exist only in the page cache, after a write that failed.
-    VERITY_TRY_ASSIGN(const Opened next, open(next_segment_name, io::OpenMode::write));
-    VERITY_TRY(rewrite_range(wait_, *next.file, 0, segment_header_bytes));
-  }
+  // What a process that was killed wrote last may be in memory only: header and names are durable before they are built
+  // upon.
+  VERITY_TRY(rewrite_header(next_segment_name, next_header));
+  VERITY_TRY(directory_.sync(wait_));
   VERITY_TRY(complete_switch(wait_, directory_, names_.current ? count : count - 1));
   result_.notes.push_back("completed an interrupted switch to segment " +
                           std::to_string(names_.current ? count + 1 : count));
   VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_));
   return {};
-}
-
-// The current segment always has a header.
-Result<Recovery::Opened> Recovery::open_current(io::OpenMode mode) {
-  Result<Opened> opened = open(current_segment_name, mode);
-  if (!opened && opened.error().code == ErrorCode::not_found) {
-    return fail(ErrorCode::corrupt, opened.error().message + std::string(way_out));
-  }
-  return opened;
 }
 
 Result<SegmentHeader> Recovery::reconstruct(std::string_view name, std::uint64_t sequence, io::File& file) {
@@ -249,7 +254,8 @@ Status Recovery::scan_sealed(std::size_t index) {
 
 Status Recovery::scan_current() {
   SegmentInfo& info = result_.table.current();
-  VERITY_TRY_ASSIGN(Opened opened, open_current(input_.read_only ? io::OpenMode::read : io::OpenMode::write));
+  VERITY_TRY_ASSIGN(Opened opened,
+                    open(current_segment_name, input_.read_only ? io::OpenMode::read : io::OpenMode::write));
   VERITY_TRY_ASSIGN(result_.table.current_reader,
                     directory_.open(wait_, current_segment_name, {.mode = io::OpenMode::read}));
   if (!input_.read_only && opened.file->block_bytes() > info.header.block_bytes) {
@@ -265,25 +271,28 @@ Status Recovery::scan_current() {
   }
   SegmentScanner scanner(*opened.file, info.header, opened.file_bytes,
                          std::max(input_.checkpoint, input_.known_durable));
-  // Flushes that no later mark proves durable: where they begin, and the position after them.
-  std::deque<std::pair<ByteCount, Position>> unproven;
   while (true) {
     VERITY_TRY_ASSIGN(ScanStep step, scanner.next(wait_));
     if (auto* const flush = std::get_if<ScannedFlush>(&step)) {
       VERITY_TRY(take(*flush, &result_.table.current_starts));
-      unproven.push_back({flush->header.offset, scanner.next_position()});
-      // The last one has no proof yet, whatever it is.
-      while (unproven.size() > 1 && unproven.front().second <= scanner.durable_mark().next())
-        unproven.pop_front();
+      last_flush_ = flush->header;
       continue;
     }
     result_.current = std::move(opened.file);
-    return end_current(scanner, std::get<ScanStop>(step),
-                       unproven.empty() ? scanner.offset() : unproven.front().first);
+    ScanStop stop = std::get<ScanStop>(step);
+    // Its size was durable before its name was.
+    const bool cut_off = !scanner.sealed() && opened.file_bytes < info.header.size_bytes;
+    if (cut_off && stop.verdict != Verdict::damaged) {
+      stop.verdict = Verdict::damaged;
+      stop.offset = opened.file_bytes;
+      stop.what =
+          "the file ends here, but it was made with " + std::to_string(info.header.size_bytes) + " bytes";
+    }
+    return end_current(scanner, stop);
   }
 }
 
-Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop, ByteCount unproven_begin) {
+Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop) {
   SegmentInfo& info = result_.table.current();
   info.end_position = scanner.next_position();
   info.end_offset = scanner.offset();
@@ -302,12 +311,30 @@ Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop
     result_.notes.push_back(in_log(current_segment_name) + " at offset " + std::to_string(stop.offset) +
                             ": dropped a torn flush that was never acknowledged (" + stop.what + ")");
   }
-  // What was read may so far exist only in the page cache: of a process that was killed, or after a write that failed,
-  // and then no sync writes it any more.
-  VERITY_TRY(rewrite_range(wait_, *result_.current, unproven_begin, scanner.offset()));
+  VERITY_TRY(rewrite_last_flush());
   VERITY_TRY(result_.current->sync(wait_));
   VERITY_TRY(directory_.sync(wait_));
   return scanner.sealed() ? finish_seal() : Status();
+}
+
+// What was read last may so far exist only in memory: a process was killed before its write was durable, or its write
+// failed, after which a sync writes nothing. Every flush before it was durable when it was begun.
+Status Recovery::rewrite_last_flush() {
+  if (!last_flush_) return {};
+  const ByteCount size = round_up(last_flush_->length, ByteCount{result_.table.current().header.block_bytes});
+  AlignedBuffer buffer(size);
+  VERITY_TRY_ASSIGN(const ByteCount got,
+                    result_.current->read(wait_, last_flush_->offset, buffer.span().first(size)));
+  const std::optional<FlushHeader> again = decode_flush_header(buffer.view().first(got));
+  const bool same = got == size && again && again->header_checksum == last_flush_->header_checksum &&
+                    inspect_flush(*again, buffer.view().first(size),
+                                  result_.table.current().header.block_bytes) == FlushState::intact;
+  if (!same) {
+    return report({in_log(current_segment_name), last_flush_->offset, last_flush_->first_position,
+                   last_flush_->describe() + " reads differently each time"});
+  }
+  return result_.current->write(wait_, last_flush_->offset, buffer.view().first(size),
+                                io::Durability::durable);
 }
 
 Status Recovery::finish_seal() {
@@ -356,7 +383,11 @@ Result<Recovered> Recovery::run() {
   VERITY_TRY(settle_names());
   VERITY_TRY(read_sealed_headers());
   {
-    VERITY_TRY_ASSIGN(const Opened current, open_current(io::OpenMode::read));
+    Result<Opened> opened = open(current_segment_name, io::OpenMode::read);
+    if (!opened && opened.error().code == ErrorCode::not_found) {
+      return fail(ErrorCode::corrupt, opened.error().message + std::string(way_out));
+    }
+    VERITY_TRY_ASSIGN(const Opened current, std::move(opened));
     VERITY_TRY(check_place(current_segment_name, current.decoded.header, names_.sealed.size()));
     result_.table.segments.push_back({.header = current.decoded.header,
                                       .end_position = current.decoded.header.first_position,

@@ -49,18 +49,6 @@ Status zero_range(io::Wait& wait, io::File& file, ByteCount begin, ByteCount end
   return file.sync(wait);
 }
 
-Status rewrite_range(io::Wait& wait, io::File& file, ByteCount begin, ByteCount end) {
-  if (begin >= end) return {};
-  AlignedBuffer buffer(std::min(chunk_bytes, end - begin));
-  for (ByteCount at = begin; at < end; at += buffer.size()) {
-    const ByteCount count = std::min<ByteCount>(buffer.size(), end - at);
-    VERITY_TRY_ASSIGN(const ByteCount got, file.read(wait, at, buffer.span().first(count)));
-    if (got != count) return fail(ErrorCode::io_error, "a file became shorter while it was read");
-    VERITY_TRY(file.write(wait, at, buffer.view().first(count), io::Durability::durable));
-  }
-  return {};
-}
-
 Status write_segment_header(io::Wait& wait, io::File& file, const SegmentHeader& header) {
   const Bytes block = encode_segment_header(header);
   AlignedBuffer buffer(block.size());

@@ -16,16 +16,14 @@ class Wait;
 
 namespace verity::log {
 
-// Makes `name` anew with `size` zero bytes, durable (the file, not yet its name). Writing zeros beats reserving alone:
-// durable writes into merely reserved space cost two to four times as much.
+// Makes `name` anew with `size` zero bytes, durable with its name: a rename of a name that is not durable may survive a
+// crash that the name itself does not. Writing zeros beats reserving alone: durable writes into merely reserved space cost
+// two to four times as much.
 Result<std::unique_ptr<io::File>> create_zeroed(io::Wait& wait, io::Directory& directory,
                                                 std::string_view name, ByteCount size);
 
 // Zeroes [begin, end) of a direct file and makes that durable. Both are multiples of the block size.
 Status zero_range(io::Wait& wait, io::File& file, ByteCount begin, ByteCount end);
-
-// Reads [begin, end) of a direct file and writes the same bytes durably. Both are multiples of the block size.
-Status rewrite_range(io::Wait& wait, io::File& file, ByteCount begin, ByteCount end);
 
 Status write_segment_header(io::Wait& wait, io::File& file, const SegmentHeader& header);
 Result<DecodedSegmentHeader> read_segment_header(io::Wait& wait, io::File& file);
