@@ -62,7 +62,7 @@ class PageReader {
       at = forward ? EventToken{at.position.next(), 0} : EventToken{{at.position.value - 1}, UINT32_MAX};
     }
     page_.at_end = !full_;
-    if (page_.at_end && forward) page_.next = EventToken{std::max(horizon_.next(), from->position), 0};
+    if (page_.at_end && forward) page_.next = std::max(EventToken{horizon_.next(), 0}, *from);
     return std::move(page_);
   }
 
