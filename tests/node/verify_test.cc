@@ -58,7 +58,8 @@ TEST_F(VerifyTest, EveryEntryAndEveryHeadCanBeProven) {
   for (int round = 0; round < 2; ++round) {
     ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
       for (auto first = node.prove_inclusion(wait, Position{1}, {}); !first;) {
-        ASSERT_TRUE(first.error().code == RefusalCode::not_ready || first.error().code == RefusalCode::damaged)
+        ASSERT_TRUE(first.error().code == RefusalCode::not_ready ||
+                    first.error().code == RefusalCode::damaged)
             << first.error().describe();
         ASSERT_TRUE(wait.sleep(10ms));
         first = node.prove_inclusion(wait, Position{1}, {});

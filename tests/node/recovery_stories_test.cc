@@ -1,0 +1,162 @@
+// Starts after something went wrong with the disk or with two processes in a row: one story each.
+#include "engine/log/segment.h"
+#include "tests/node/node_fixture.h"
+
+namespace verity::node {
+namespace {
+
+constexpr std::string_view current_segment = "log/current.segment";
+
+class RecoveryStories : public NodeFixture {
+ protected:
+  // Somebody else changes files while no node runs.
+  void tamper(const std::function<Status(io::Wait&, io::Directory&)>& change) {
+    sim::Process process(world, {.host = "node1", .boot = ++boots});
+    process.spawn("somebody", [&](io::Wait& wait) {
+      const auto data = disk.mount(process, "data");
+      const Status changed = change(wait, *data);
+      EXPECT_TRUE(changed) << changed.error().describe();
+    });
+    EXPECT_TRUE(world.run_until([&] { return process.is_finished(); }));
+  }
+};
+
+std::string text(std::size_t size) {
+  return "\"" + std::string(size, 'x') + "\"";
+}
+
+TEST_F(RecoveryStories, OneBadCopyOfASegmentHeaderIsMendedBeforeTheOtherGoesToo) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) { ASSERT_TRUE(append(wait, node, "s", "1")); }));
+  disk.flip_bit(current_segment, log::segment_header_copy_at + 40, 1);
+  ASSERT_TRUE(boot([&](io::Wait&, Node&) {}));
+  disk.flip_bit(current_segment, 40, 1);
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) { EXPECT_EQ(read_all(wait, node, "s"), "0=1 "); }));
+}
+
+// A crash may tear the two copies apart; that is no damage, and the scrubber must not find any later.
+TEST_F(RecoveryStories, AHeaderThatACrashToreIsWholeOnceItsSegmentIsSealed) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) { ASSERT_TRUE(append(wait, node, "s", "1")); }));
+  disk.overwrite(current_segment, log::segment_header_copy_at, Bytes(512));
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(wait, node, "s", text(6000)));
+    ASSERT_TRUE(wait.sleep(30s));
+    EXPECT_EQ(node.status().damage, std::vector<std::string>());
+    EXPECT_TRUE(node.is_ready());
+  }));
+}
+
+TEST_F(RecoveryStories, ACurrentSegmentThatWasCutOffIsNotAShorterLog) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(append(wait, node, "s", "1"));
+    current->crash("power cut");
+  }));
+  tamper([](io::Wait& wait, io::Directory& data) -> Status {
+    VERITY_TRY_ASSIGN(const auto log, data.open_directory(wait, "log", false));
+    VERITY_TRY_ASSIGN(const auto file, log->open(wait, "current.segment", {.mode = io::OpenMode::write}));
+    VERITY_TRY(file->truncate(wait, log::segment_header_bytes + 4096));
+    return file->sync(wait);
+  });
+  const Status refused = boot([](io::Wait&, Node&) { FAIL(); });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
+  EXPECT_NE(refused.error().message.find("log/current.segment at offset 8192"), std::string::npos)
+      << refused.error().message;
+}
+
+TEST_F(RecoveryStories, AnUnreadableTreeFileIsDerivedAgain) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(append(wait, node, "s", "1"));
+  }));
+  disk.make_unreadable("log/merkle.nodes", 0);
+  disk.make_unreadable("log/merkle.nodes", 4096);
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_TRUE(node.is_ready());
+    ASSERT_TRUE(wait.sleep(1s));
+    EXPECT_TRUE(node.prove_inclusion(wait, Position{3}, std::nullopt));
+  }));
+}
+
+// After a failed write memory shows what the platter may not have, and no sync writes it any more.
+TEST_F(RecoveryStories, WhatAFailedWriteLeftInMemoryIsDurableBeforeItIsAcknowledged) {
+  const auto ask = [&](io::Wait& wait, Node& node) {
+    const std::string data = text(4000);
+    return node.append(wait, {.tenant = "default",
+                              .streams = {{.stream = "s", .events = {{.type = "t", .data = data}}}},
+                              .idempotency = IdempotencyKey{"key", sha256({as_bytes("1")})}});
+  };
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    disk.options().faults.failed_sync_ppm = 1'000'000;
+    EXPECT_EQ(ask(wait, node).error().code, RefusalCode::outcome_unknown);
+    disk.options().faults.failed_sync_ppm = 0;
+  }));
+  Position position;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    const auto receipt = ask(wait, node);
+    ASSERT_TRUE(receipt) << receipt.error().describe();
+    position = receipt->position;
+    current->crash("power cut");
+  }));
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_EQ(ask(wait, node)->position, position);
+    EXPECT_EQ(read_all(wait, node, "s"), "0=" + text(4000) + " ");
+  }));
+}
+
+// The two copies of the node state are written one after the other so that one is always good. A process killed while it
+// writes one leaves it in memory only; the next must not begin with the other.
+TEST(RecoveryAfterAKill, OneCopyOfTheStateIsAlwaysDurable) {
+  // Calls of a start that read and write the state; many times, because which sectors survive is a matter of luck.
+  constexpr std::uint64_t first = 12;
+  constexpr std::uint64_t count = 9;
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    for (std::uint64_t pair = 0; pair < count * count; ++pair) {
+      const std::uint64_t killed_at = first + pair / count;
+      const std::uint64_t cut_at = first + pair % count;
+      SCOPED_TRACE("seed " + std::to_string(seed) + ", killed at call " + std::to_string(killed_at) +
+                   ", power cut at call " + std::to_string(cut_at));
+      sim::World world({.seed = seed, .trace_sink = {}, .ready_swaps = 0});
+      sim::Disk disk(world, "disk1", {});
+      NodeOptions options;
+      options.segment_bytes = 64 * KiB;
+      options.limits.batch_bytes_max = 32 * KiB;
+      options.cluster_name = std::string(200, 'c');  // so that the state spans two sectors
+      std::uint64_t boots = 0;
+      const auto boot = [&](std::uint64_t crash_during, sim::CrashKind kind) {
+        Status started;
+        sim::Process process(world, {.host = "node1", .boot = ++boots});
+        process.spawn("main", [&](io::Wait& wait) {
+          const auto data = disk.mount(process, "data");
+          auto node = Node::start(wait, process.io_world(), *data, options);
+          if (!node) {
+            started = std::unexpected(node.error());
+          } else {
+            ignore((*node)->stop(wait), "it may have crashed");
+          }
+        });
+        world.run_until([&] { return process.is_finished() || process.call_count() >= crash_during; });
+        process.crash("story", kind);
+        EXPECT_TRUE(world.run_until([&] { return process.is_finished(); }));
+        return started;
+      };
+      ASSERT_TRUE(boot(UINT64_MAX, sim::CrashKind::power));
+      ignore(boot(killed_at, sim::CrashKind::kill), "it may have come up before the crash");
+      ignore(boot(cut_at, sim::CrashKind::power), "it may have come up before the crash");
+      const Status started = boot(UINT64_MAX, sim::CrashKind::power);
+      ASSERT_TRUE(started) << started.error().describe();
+    }
+  }
+}
+
+TEST_F(RecoveryStories, ATokenBeyondTheHeadComesBackAsItIs) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    ASSERT_TRUE(append(wait, node, "s", "1"));
+    const EventToken token{Position{4}, 2};
+    const auto page = node.read(
+        wait, {.tenant = "default", .stream = "s", .from = {.kind = ReadFrom::Kind::token, .token = token}});
+    ASSERT_TRUE(page);
+    EXPECT_EQ(page->next, token);
+  }));
+}
+
+}  // namespace
+}  // namespace verity::node
