@@ -2,6 +2,7 @@
 
 #include "engine/node/node.h"
 #include "sim/history.h"
+#include "sim/json_scan.h"
 #include "sim/network.h"
 #include "sim/node_host.h"
 #include "sim/workload.h"
@@ -43,6 +44,7 @@ class Run {
     world_.network().options() = scenario.network;
     host_.on_recovered = [this](std::uint64_t position, const std::string& hash) {
       history_.recovered(position, hash, may_lose_since(), world_.now());
+      check_state_goes_on();
       recovered_at_ = world_.now();
     };
   }
@@ -63,6 +65,8 @@ class Run {
   void heal();
   void end_node();
 
+  // A node that acts on an older state than it ever acted on has forgotten its promises.
+  void check_state_goes_on();
   bool allows(std::string_view code) const;
   // Failed syncs do not count: they must be survived.
   bool damage_was_done() const {
@@ -89,11 +93,27 @@ class Run {
   bool healed_ = false;
   Ending last_ending_ = Ending::none;
   Instant recovered_at_{};
+  std::uint64_t last_boot_ = 0;
   std::optional<CrashKind> crash_early_;
   Instant start_at_{};
   std::string refusal_;
   int refusals_ = 0;
 };
+
+void Run::check_state_goes_on() {
+  std::uint64_t boot = 0;
+  for (const std::string_view name : {"meta/state.json", "meta/state.copy.json"}) {
+    const Bytes bytes = host_.disk().durable_content(name);
+    const auto json = scan_json(as_text(bytes));
+    if (!json) continue;  // rot, while the other copy is good
+    boot = std::max(boot, (*json)["boot_number"].number().value_or(0));
+  }
+  if (boot <= last_boot_) {
+    world_.fail("the node's state went back: boot number " + std::to_string(boot) + " after " +
+                std::to_string(last_boot_));
+  }
+  last_boot_ = boot;
+}
 
 bool Run::allows(std::string_view code) const {
   if (code == "out_of_space") return disk_was_full_;

@@ -59,6 +59,7 @@ class Recovery {
   // Mends a header of which one copy is bad.
   Result<Opened> open(std::string_view name, io::OpenMode mode);
   Status rewrite_header(std::string_view name, const SegmentHeader& header);
+  Result<Opened> open_current(io::OpenMode mode);
   // A damaged header is put together again from the segment's first flush, and reported.
   Result<SegmentHeader> reconstruct(std::string_view name, std::uint64_t sequence, io::File& file);
   Status check_place(std::string_view name, const SegmentHeader& header, std::uint64_t sequence) const;
@@ -155,6 +156,15 @@ Status Recovery::settle_names() {
                           std::to_string(names_.current ? count + 1 : count));
   VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_));
   return {};
+}
+
+// The current segment always has a header.
+Result<Recovery::Opened> Recovery::open_current(io::OpenMode mode) {
+  Result<Opened> opened = open(current_segment_name, mode);
+  if (!opened && opened.error().code == ErrorCode::not_found) {
+    return fail(ErrorCode::corrupt, opened.error().message + std::string(way_out));
+  }
+  return opened;
 }
 
 Result<SegmentHeader> Recovery::reconstruct(std::string_view name, std::uint64_t sequence, io::File& file) {
@@ -254,8 +264,7 @@ Status Recovery::scan_sealed(std::size_t index) {
 
 Status Recovery::scan_current() {
   SegmentInfo& info = result_.table.current();
-  VERITY_TRY_ASSIGN(Opened opened,
-                    open(current_segment_name, input_.read_only ? io::OpenMode::read : io::OpenMode::write));
+  VERITY_TRY_ASSIGN(Opened opened, open_current(input_.read_only ? io::OpenMode::read : io::OpenMode::write));
   VERITY_TRY_ASSIGN(result_.table.current_reader,
                     directory_.open(wait_, current_segment_name, {.mode = io::OpenMode::read}));
   if (!input_.read_only && opened.file->block_bytes() > info.header.block_bytes) {
@@ -383,11 +392,7 @@ Result<Recovered> Recovery::run() {
   VERITY_TRY(settle_names());
   VERITY_TRY(read_sealed_headers());
   {
-    Result<Opened> opened = open(current_segment_name, io::OpenMode::read);
-    if (!opened && opened.error().code == ErrorCode::not_found) {
-      return fail(ErrorCode::corrupt, opened.error().message + std::string(way_out));
-    }
-    VERITY_TRY_ASSIGN(const Opened current, std::move(opened));
+    VERITY_TRY_ASSIGN(const Opened current, open_current(io::OpenMode::read));
     VERITY_TRY(check_place(current_segment_name, current.decoded.header, names_.sealed.size()));
     result_.table.segments.push_back({.header = current.decoded.header,
                                       .end_position = current.decoded.header.first_position,
