@@ -9,12 +9,14 @@ std::string Address::describe() const {
   return (is_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-bool Address::is_loopback() const { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+bool Address::is_loopback() const {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
 
 Result<Address> Address::parse(std::string_view text) {
   const auto bad = [&](std::string_view why) {
-    return fail(ErrorCode::invalid_argument,
-                "address \"" + std::string(text) + "\": " + std::string(why) + "; expected host:port, such as 127.0.0.1:7000");
+    return fail(ErrorCode::invalid_argument, "address \"" + std::string(text) + "\": " + std::string(why) +
+                                                 "; expected host:port, such as 127.0.0.1:7000");
   };
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return bad("no port");
@@ -28,7 +30,8 @@ Result<Address> Address::parse(std::string_view text) {
   if (host.empty()) return bad("no host");
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
-  if (error != std::errc() || end != port_text.data() + port_text.size()) return bad("the port is not a number of 0..65535");
+  if (error != std::errc() || end != port_text.data() + port_text.size())
+    return bad("the port is not a number of 0..65535");
   return Address{std::string(host), port};
 }
 

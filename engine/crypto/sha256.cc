@@ -29,7 +29,8 @@ Sha256Digest sha256(std::initializer_list<ByteView> parts) {
   thread_local Hasher hasher;
   Sha256Digest result;
   bool ok = EVP_DigestInit_ex2(hasher.context.get(), hasher.digest.get(), nullptr) == 1;
-  for (const ByteView part : parts) ok = ok && EVP_DigestUpdate(hasher.context.get(), part.data(), part.size()) == 1;
+  for (const ByteView part : parts)
+    ok = ok && EVP_DigestUpdate(hasher.context.get(), part.data(), part.size()) == 1;
   ok = ok && EVP_DigestFinal_ex(hasher.context.get(), result.bytes.data(), nullptr) == 1;
   VERITY_ASSERT(ok);
   return result;

@@ -15,7 +15,9 @@ AlignedBuffer::AlignedBuffer(ByteCount size_bytes) : size_(round_up<ByteCount>(s
   std::memset(memory_.get(), 0, size_);
 }
 
-void AlignedBuffer::Free::operator()(std::byte* memory) const { std::free(memory); }
+void AlignedBuffer::Free::operator()(std::byte* memory) const {
+  std::free(memory);
+}
 
 void AlignedBuffer::resize(ByteCount size_bytes) {
   AlignedBuffer other(size_bytes);

@@ -44,6 +44,8 @@ std::optional<Bytes> from_hex(std::string_view text) {
   return bytes;
 }
 
-std::string Id128::describe() const { return to_hex(std::as_bytes(std::span(bytes))); }
+std::string Id128::describe() const {
+  return to_hex(std::as_bytes(std::span(bytes)));
+}
 
 }  // namespace verity

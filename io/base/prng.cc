@@ -65,12 +65,15 @@ std::uint64_t Prng::between(std::uint64_t low, std::uint64_t high) {
   return low + below(high - low + 1);
 }
 
-bool Prng::chance(std::uint64_t numerator, std::uint64_t denominator) { return below(denominator) < numerator; }
+bool Prng::chance(std::uint64_t numerator, std::uint64_t denominator) {
+  return below(denominator) < numerator;
+}
 
 Duration Prng::exponential(Duration mean) {
   // -ln(u) as ln(2) × (leading zeros + linear part of the next bits): integer arithmetic only, because the
   // last bit of log() differs between C libraries.
-  const std::uint64_t zeros = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::countl_zero(next())), 22);
+  const std::uint64_t zeros =
+      std::min<std::uint64_t>(static_cast<std::uint64_t>(std::countl_zero(next())), 22);
   const std::uint64_t fraction = next() >> 44;  // 20 bits
   const std::uint64_t log2_fixed = (zeros << 20) + fraction;
   constexpr std::uint64_t ln2_millionths = 693147;

@@ -12,10 +12,10 @@ std::string Timestamp::describe() const {
   const year_month_day date{day};
   const hh_mm_ss<microseconds> time{floor<microseconds>(at - day)};
   std::array<char, 64> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", int(date.year()),
-                                   unsigned(date.month()), unsigned(date.day()), int(time.hours().count()),
-                                   int(time.minutes().count()), int(time.seconds().count()),
-                                   int(time.subseconds().count()));
+  const int length =
+      std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", int(date.year()),
+                    unsigned(date.month()), unsigned(date.day()), int(time.hours().count()),
+                    int(time.minutes().count()), int(time.seconds().count()), int(time.subseconds().count()));
   return std::string(text.data(), static_cast<std::size_t>(length));
 }
 
@@ -28,7 +28,8 @@ std::string describe_bytes(ByteCount count) {
     ++unit;
   }
   std::array<char, 32> text{};
-  const char* format = value == static_cast<double>(static_cast<std::uint64_t>(value)) ? "%.0f %s" : "%.1f %s";
+  const char* format =
+      value == static_cast<double>(static_cast<std::uint64_t>(value)) ? "%.0f %s" : "%.1f %s";
   const int length = std::snprintf(text.data(), text.size(), format, value, names[unit]);
   return std::string(text.data(), static_cast<std::size_t>(length));
 }

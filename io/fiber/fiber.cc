@@ -49,7 +49,8 @@ namespace {
 
 }  // namespace
 
-Fiber::Fiber(Loop& loop, std::uint64_t id, std::string name, Stack stack, std::move_only_function<void()> body)
+Fiber::Fiber(Loop& loop, std::uint64_t id, std::string name, Stack stack,
+             std::move_only_function<void()> body)
     : loop_(loop), id_(id), name_(std::move(name)), stack_(stack), body_(std::move(body)) {
   fiber_context_ = context::make_fcontext(stack_.top(), stack_.size, [](context::transfer_t from) {
     auto* const self = static_cast<Fiber*>(from.data);

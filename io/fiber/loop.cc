@@ -12,7 +12,9 @@ namespace verity::io {
 Loop::Loop(Clock& clock, ReadyOrder* order, ByteCount stack_bytes)
     : clock_(clock), order_(order), stacks_(stack_bytes) {}
 
-Loop::~Loop() { VERITY_ASSERT_NOTE(fiber_count_ == 0, "a loop was destroyed under its fibers"); }
+Loop::~Loop() {
+  VERITY_ASSERT_NOTE(fiber_count_ == 0, "a loop was destroyed under its fibers");
+}
 
 void Loop::spawn(std::string_view name, std::move_only_function<void()> body) {
   const std::uint64_t id = ++fiber_sequence_;
@@ -51,9 +53,13 @@ void Loop::fire_timers() {
   }
 }
 
-Instant Loop::next_deadline() const { return timers_.empty() ? Instant::never() : timers_.begin()->first.first; }
+Instant Loop::next_deadline() const {
+  return timers_.empty() ? Instant::never() : timers_.begin()->first.first;
+}
 
-std::string_view Loop::current_name() const { return current_ == nullptr ? std::string_view() : current_->name(); }
+std::string_view Loop::current_name() const {
+  return current_ == nullptr ? std::string_view() : current_->name();
+}
 
 std::vector<std::string> Loop::fiber_names() const {
   std::vector<std::string> names;
@@ -63,7 +69,9 @@ std::vector<std::string> Loop::fiber_names() const {
   return names;
 }
 
-Instant Loop::now() const { return clock_.monotonic(); }
+Instant Loop::now() const {
+  return clock_.monotonic();
+}
 
 void Loop::park_current() {
   VERITY_ASSERT_NOTE(current_ != nullptr, "only a fiber can wait");

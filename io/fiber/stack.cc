@@ -16,7 +16,9 @@
 namespace verity::io {
 namespace {
 
-ByteCount page_bytes() { return static_cast<ByteCount>(::sysconf(_SC_PAGESIZE)); }
+ByteCount page_bytes() {
+  return static_cast<ByteCount>(::sysconf(_SC_PAGESIZE));
+}
 
 void unmap(Stack stack) {
   VALGRIND_STACK_DEREGISTER(stack.valgrind_id);

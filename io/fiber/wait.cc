@@ -9,7 +9,9 @@ namespace verity::io {
 using ListHook = detail::Hook<detail::ListTag>;
 using CancelHook = detail::Hook<detail::CancelTag>;
 
-Waiter::~Waiter() { VERITY_ASSERT_NOTE(!is_parked(), "a waiter died under its fiber"); }
+Waiter::~Waiter() {
+  VERITY_ASSERT_NOTE(!is_parked(), "a waiter died under its fiber");
+}
 
 Wake Waiter::park(Wait& wait) {
   if (!woken_) {
@@ -64,9 +66,13 @@ void CancelSource::cancel() {
   while (!waiters_.empty()) waiters_.front().make_ready(Wake::cancelled);
 }
 
-Wait Wait::within(Duration duration) const { return until(now() + duration); }
+Wait Wait::within(Duration duration) const {
+  return until(now() + duration);
+}
 
-Instant Wait::now() const { return loop_->now(); }
+Instant Wait::now() const {
+  return loop_->now();
+}
 
 Status Wait::check() const {
   if (is_cancelled()) return fail(ErrorCode::cancelled, "the operation was cancelled");
@@ -91,9 +97,12 @@ Status Wait::yield() {
 
 Status to_status(Wake wake, const char* waiting_for) {
   switch (wake) {
-    case Wake::ready: return {};
-    case Wake::timed_out: return fail(ErrorCode::timed_out, std::string("timed out waiting for ") + waiting_for);
-    case Wake::cancelled: return fail(ErrorCode::cancelled, std::string("cancelled while waiting for ") + waiting_for);
+    case Wake::ready:
+      return {};
+    case Wake::timed_out:
+      return fail(ErrorCode::timed_out, std::string("timed out waiting for ") + waiting_for);
+    case Wake::cancelled:
+      return fail(ErrorCode::cancelled, std::string("cancelled while waiting for ") + waiting_for);
   }
   return {};
 }

@@ -260,7 +260,9 @@ TEST_F(BadInput, RefusalsOfTheNodeHaveTheirStatus) {
     };
     EXPECT_EQ(status_of({RefusalCode::invalid_request, "bad name"}).status, 400);
     EXPECT_EQ(status_of({RefusalCode::limit_exceeded, "max_record_size"}).status, 413);
-    EXPECT_EQ(status_of({.code = RefusalCode::limit_exceeded, .detail = "too many", .limits_count = true}).status, 422);
+    EXPECT_EQ(
+        status_of({.code = RefusalCode::limit_exceeded, .detail = "too many", .limits_count = true}).status,
+        422);
     EXPECT_EQ(status_of({RefusalCode::read_only, "read-only"}).status, 503);
     EXPECT_EQ(status_of({RefusalCode::not_ready, "starting"}).status, 503);
     EXPECT_EQ(status_of({RefusalCode::outcome_unknown, "?"}).status, 503);
