@@ -19,7 +19,7 @@ Log::Log(const io::World& world, io::Directory& directory, LogOptions options, R
       directory_(directory),
       options_(options),
       table_(std::move(recovered.table)),
-      reader_(directory, table_, options.cluster_id, options.read_cache_bytes),
+      reader_(directory, table_, options.cluster_id, options.read_cache_bytes, !options.read_only),
       spare_(world.loop, world.logger, directory, options.segment_bytes),
       file_(std::move(recovered.current)),
       next_flush_(recovered.next_flush),

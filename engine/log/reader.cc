@@ -40,8 +40,12 @@ OffsetsOf identity(const SegmentInfo& segment) {
 }  // namespace
 
 LogReader::LogReader(io::Directory& directory, const SegmentTable& table, Id128 cluster_id,
-                     ByteCount cache_bytes)
-    : directory_(directory), table_(table), cluster_id_(cluster_id), cache_bytes_(cache_bytes) {}
+                     ByteCount cache_bytes, bool writes_sidecars)
+    : directory_(directory),
+      table_(table),
+      cluster_id_(cluster_id),
+      cache_bytes_(cache_bytes),
+      writes_sidecars_(writes_sidecars) {}
 
 void LogReader::remember(const EntryPtr& entry) {
   VERITY_ASSERT(newest_.empty() || newest_.back()->position().next() == entry->position());
@@ -79,28 +83,28 @@ Result<EntryPtr> LogReader::read_from_file(io::Wait& wait, Position position) {
   if (!extent || extent->end <= extent->begin) {
     return damaged({name, segment_header_bytes, position, "the entry cannot be found in its segment"});
   }
-  const auto [begin, end] = *extent;
+  Result<EntryPtr> entry = read_extent(wait, *file, *extent, position);
+  const auto is_settled = [&] { return entry || entry.error().code == ErrorCode::crashed; };
+  // A device may serve once what stood there before, or nothing: damage is what it says twice.
+  if (!is_settled()) entry = read_extent(wait, *file, *extent, position);
+  if (is_settled()) return entry;
+  return damaged({name, extent->begin, position, entry.error().message});
+}
 
-  // Up to the next entry: this one, and at most what closes its flush and opens the next.
-  Bytes bytes(end - begin);
-  const Result<ByteCount> got = file->read(wait, begin, bytes);
-  if (!got) {
-    if (got.error().code == ErrorCode::crashed) return std::unexpected(got.error());
-    return damaged({name, begin, position, got.error().message});
+// Up to the next entry: this one, and at most what closes its flush and opens the next.
+Result<EntryPtr> LogReader::read_extent(io::Wait& wait, io::File& file, const Extent& extent,
+                                        Position position) const {
+  Bytes bytes(extent.end - extent.begin);
+  VERITY_TRY_ASSIGN(const ByteCount got, file.read(wait, extent.begin, bytes));
+  const ByteView view = ByteView(bytes).first(got);
+  VERITY_TRY_ASSIGN(const EntryHeader header, decode_entry_header(view));
+  if (header.position != position || header.cluster_id != cluster_id_) {
+    return fail(ErrorCode::corrupt, "entry " + header.position.describe() + " of cluster " +
+                                        header.cluster_id.describe() + " stands there instead");
   }
-  const ByteView view = ByteView(bytes).first(*got);
-  const Result<EntryHeader> header = decode_entry_header(view);
-  if (!header) return damaged({name, begin, position, header.error().message});
-  if (header->position != position || header->cluster_id != cluster_id_) {
-    return damaged({name, begin, position,
-                    "entry " + header->position.describe() + " of cluster " + header->cluster_id.describe() +
-                        " stands there instead"});
-  }
-  const ByteCount size = entry_header_bytes + header->body_bytes;
-  if (size > view.size()) return damaged({name, begin, position, "the entry is cut off"});
-  Result<EntryPtr> entry = Entry::decode(view.first(size));
-  if (!entry) return damaged({name, begin, position, entry.error().message});
-  return entry;
+  const ByteCount size = entry_header_bytes + header.body_bytes;
+  if (size > view.size()) return fail(ErrorCode::corrupt, "the entry is cut off");
+  return Entry::decode(view.first(size));
 }
 
 Result<std::optional<LogReader::Extent>> LogReader::locate(io::Wait& wait, const SegmentInfo& segment,
@@ -159,7 +163,7 @@ Result<LogReader::Starts> LogReader::rebuild_starts(io::Wait& wait, const Segmen
     if (flush == nullptr) break;
     starts->insert(starts->end(), flush->starts.begin(), flush->starts.end());
   }
-  if (starts->size() == identity(segment).count) {
+  if (writes_sidecars_ && starts->size() == identity(segment).count) {
     const auto sidecar =
         directory_.open(wait, offsets_name(segment.header.sequence), {.mode = io::OpenMode::create});
     if (sidecar) {

@@ -26,8 +26,9 @@ namespace verity::log {
 class LogReader {
  public:
   // `directory` is log/; both outlive the reader. `cache_bytes` bounds the newest entries kept in memory; besides, a few
-  // open files and offset tables are kept.
-  LogReader(io::Directory& directory, const SegmentTable& table, Id128 cluster_id, ByteCount cache_bytes);
+  // open files and offset tables are kept. `writes_sidecars`: offset tables that had to be made again are saved.
+  LogReader(io::Directory& directory, const SegmentTable& table, Id128 cluster_id, ByteCount cache_bytes,
+            bool writes_sidecars);
 
   // Called once for every damaged place that a read comes upon.
   std::function<void(const Damage&)> on_damage;
@@ -47,6 +48,7 @@ class LogReader {
     ByteCount begin = 0;
     ByteCount end = 0;  // where the next entry starts, or the segment ends
   };
+  Result<EntryPtr> read_extent(io::Wait& wait, io::File& file, const Extent& extent, Position position) const;
 
   // Nothing if the segment's offsets do not reach that far.
   Result<std::optional<Extent>> locate(io::Wait& wait, const SegmentInfo& segment, Position position);
@@ -64,6 +66,7 @@ class LogReader {
   const SegmentTable& table_;
   const Id128 cluster_id_;
   const ByteCount cache_bytes_;
+  const bool writes_sidecars_;
 
   std::deque<EntryPtr> newest_;  // consecutive positions
   ByteCount newest_bytes_ = 0;

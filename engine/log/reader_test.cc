@@ -1,0 +1,38 @@
+#include "engine/log/reader.h"
+
+#include "engine/log/moody_file.h"
+
+namespace verity::log {
+namespace {
+
+struct ReaderTest : MoodySegment {
+  // What the reader says of the one entry, and how often it cried damage.
+  std::pair<bool, int> read(Mood mood, int lies) {
+    SegmentTable table;
+    table.segments.push_back({.header = header,
+                              .end_position = Position{2},
+                              .end_offset = segment_header_bytes + 5 * block,
+                              .sealed = false});
+    table.current_starts = {static_cast<std::uint32_t>(segment_header_bytes + flush_header_bytes)};
+    table.current_reader = std::make_shared<MoodyFile>(bytes, mood, lies);
+    index::MemoryDirectory directory;
+    LogReader reader(directory, table, header.cluster_id, 0, true);
+    int damages = 0;
+    reader.on_damage = [&](const Damage&) { ++damages; };
+    return {reader.read(wait, Position{1}).has_value(), damages};
+  }
+};
+
+TEST_F(ReaderTest, WhatADeviceDeniesOnceIsReadAgain) {
+  EXPECT_EQ(read(Mood::honest, 0), std::pair(true, 0));
+  EXPECT_EQ(read(Mood::forgetful, 1), std::pair(true, 0));
+  EXPECT_EQ(read(Mood::refusing, 1), std::pair(true, 0));
+}
+
+TEST_F(ReaderTest, WhatItDeniesTwiceIsDamage) {
+  EXPECT_EQ(read(Mood::forgetful, 2), std::pair(false, 1));
+  EXPECT_EQ(read(Mood::refusing, 2), std::pair(false, 1));
+}
+
+}  // namespace
+}  // namespace verity::log
