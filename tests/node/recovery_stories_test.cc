@@ -147,6 +147,27 @@ TEST(RecoveryAfterAKill, OneCopyOfTheStateIsAlwaysDurable) {
   }
 }
 
+TEST_F(RecoveryStories, AReadOnlyNodeWritesNothing) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(wait, node, "s", text(6000)));
+  }));
+  tamper([](io::Wait& wait, io::Directory& data) -> Status {
+    VERITY_TRY_ASSIGN(const auto log, data.open_directory(wait, "log", false));
+    VERITY_TRY(log->remove(wait, "00000000.offsets"));
+    return log->sync(wait);
+  });
+  options.read_only = true;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_EQ(read_all(wait, node, "s").substr(0, 4), "0=\"x");
+    const auto data = disk.mount(*current, "data");
+    const auto log = data->open_directory(wait, "log", false);
+    ASSERT_TRUE(log);
+    const auto entries = (*log)->list(wait);
+    ASSERT_TRUE(entries);
+    for (const io::DirectoryEntry& entry : *entries) EXPECT_NE(entry.name, "00000000.offsets");
+  }));
+}
+
 TEST_F(RecoveryStories, ATokenBeyondTheHeadComesBackAsItIs) {
   ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
     ASSERT_TRUE(append(wait, node, "s", "1"));
