@@ -43,7 +43,7 @@ void SpareSegment::run(io::Wait& wait) {
     }
     problem_ = made.error();
     changed_.notify_all();
-    if (made.error().code == ErrorCode::crashed) return;
+    if (made.error().code == ErrorCode::crashed) return give_up();  // there will never be another
     ignore(wait.sleep(retry_after), "the loop's condition looks at the cancellation");
   }
 }
