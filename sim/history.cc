@@ -275,7 +275,7 @@ void History::recovered(std::uint64_t head, const std::string& hash, Instant may
     at = hashes_.erase(at);
   }
   last_position_ = std::min(last_position_, head);
-  if (head > 0) check_hash(head, hash, "", now);
+  if (!hash.empty()) check_hash(head, hash, "", now);
 }
 
 void History::check_whole(const std::string& tenant, const std::vector<ServedEvent>& all,

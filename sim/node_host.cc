@@ -64,8 +64,11 @@ void NodeHost::run(io::Wait& wait) {
   if (!node) return refuse(node.error());
   node_ = node->get();
   process_->trace("ready  node " + node_->status().state);
-  if (const auto head = node_->head(wait); head && !process_->is_crashed() && on_recovered) {
-    on_recovered(head->position.value, head->hash.describe());
+  // While its index is still being derived a node knows where its log ends, but not yet the head.
+  const auto head = node_->head(wait);
+  const node::NodeStatus status = node_->status();
+  if (on_recovered && !process_->is_crashed() && (head || status.damage.empty())) {
+    on_recovered(head ? head->position.value : status.commit_index.value, head ? head->hash.describe() : "");
   }
   auto server = server::Server::start(wait, process_->io_world(), *node_, setup_.server);
   if (!server) {

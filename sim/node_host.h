@@ -63,7 +63,8 @@ class NodeHost {
   io::Address address() const { return setup_.server.client_address; }
   std::uint64_t boots() const { return boot_; }
 
-  // Called on the node's fiber when it has recovered, before it serves: position and hash of its head.
+  // Called on the node's fiber when it has recovered, before it serves: position and hash of its head; no
+  // hash while its index is still being derived.
   std::function<void(std::uint64_t position, const std::string& hash)> on_recovered;
 
  private:

@@ -88,6 +88,7 @@ class Run {
   bool disk_is_full_ = false;
   bool disk_was_full_ = false;
   bool sync_may_fail_ = false;
+  bool sync_was_failing_ = false;
   bool sync_failed_ = false;
   bool refused_rightly_ = false;
   bool healed_ = false;
@@ -116,7 +117,8 @@ void Run::check_state_goes_on() {
 }
 
 bool Run::allows(std::string_view code) const {
-  if (code == "out_of_space") return disk_was_full_;
+  // Without a spare segment there is no room, whether the disk is full or its syncs fail.
+  if (code == "out_of_space") return disk_was_full_ || sync_was_failing_;
   const bool damaged = damage_was_done();
   if (code == "damaged") return damaged;
   if (code == "read_only") return damaged || sync_failed_;
@@ -318,6 +320,7 @@ void Run::disturb(Disturbance what) {
       return;
     case Disturbance::failed_sync:
       sync_may_fail_ = true;
+      sync_was_failing_ = true;
       disk.options().faults.failed_sync_ppm = prng_.between(20'000, 300'000);
       return;
     case Disturbance::damage:
