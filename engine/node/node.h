@@ -51,7 +51,8 @@ class Node {
   virtual ~Node() = default;
 
   // Returns when the entry is durable, committed and applied (async mode: when it is queued and applied), or refused.
-  // A deadline or cancellation before it is queued gives `cancelled`; later ones do not interrupt.
+  // A deadline or cancellation before it is queued gives `cancelled`, a later one `outcome_unknown`: the entry is on its
+  // way and nobody can call it back.
   virtual Outcome<AppendReceipt> append(io::Wait& wait, const AppendRequest& request) = 0;
 
   virtual Outcome<EventPage> read(io::Wait& wait, const ReadRequest& request) = 0;

@@ -63,7 +63,7 @@ class NodeImpl final : public Node {
                                                      const IdempotencyKey& key);
   Outcome<AppendReceipt> replay(io::Wait& wait, Position position, const IdempotencyKey& key);
   Outcome<log::EntryPtr> propose(log::EntryKind kind, TenantId tenant, ByteView body);
-  // Suspends until the entry at `position` is applied; false: the node failed first.
+  // Suspends until the entry at `position` is applied; false: the node failed first, or the wait ended.
   bool wait_applied(io::Wait& wait, Position position);
   Outcome<TenantInfo> change_tenant(io::Wait& wait, const log::TenantBody& body);
   Status found(io::Wait& wait);

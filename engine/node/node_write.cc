@@ -80,7 +80,9 @@ bool NodeImpl::wait_applied(io::Wait& wait, Position position) {
   if (failure_) return false;
   io::Waiter waiter;
   waiting_.push_back({position, &waiter});
-  waiter.park_until_woken(wait);
+  if (waiter.park(wait) != io::Wake::ready) {
+    std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.waiter == &waiter; });
+  }
   return derived_.position >= position;
 }
 
@@ -159,7 +161,8 @@ std::optional<Outcome<AppendReceipt>> NodeImpl::find_earlier(io::Wait& wait, Ten
   if (const auto position = proposed_.key_in_flight(tenant, key.key)) {
     if (!wait_applied(wait, *position)) {
       return std::unexpected(
-          make_refusal(RefusalCode::outcome_unknown, "the node failed before the entry was durable"));
+          make_refusal(RefusalCode::outcome_unknown,
+                       "the node failed, or the wait was given up, before the entry was durable"));
     }
     return replay(wait, *position, key);
   }
@@ -200,8 +203,9 @@ Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& req
   proposed_.add((*entry)->position(), id, *body);
 
   if (!wait_applied(wait, (*entry)->position())) {
-    return std::unexpected(make_refusal(RefusalCode::outcome_unknown,
-                                        "the node failed before it was known whether the entry is durable"));
+    return std::unexpected(make_refusal(
+        RefusalCode::outcome_unknown,
+        "the node failed, or the wait was given up, before it was known whether the entry is durable"));
   }
   metrics_.write_duration.observe(wait.now() - begun);
   return receipt_of(**entry, *body);
@@ -213,8 +217,9 @@ Outcome<TenantInfo> NodeImpl::change_tenant(io::Wait& wait, const log::TenantBod
   const auto entry = propose(log::EntryKind::tenant, TenantId{0}, encoded);
   if (!entry) return std::unexpected(entry.error());
   if (!wait_applied(wait, (*entry)->position())) {
-    return std::unexpected(make_refusal(RefusalCode::outcome_unknown,
-                                        "the node failed before it was known whether the entry is durable"));
+    return std::unexpected(make_refusal(
+        RefusalCode::outcome_unknown,
+        "the node failed, or the wait was given up, before it was known whether the entry is durable"));
   }
   const tenant::Tenant* const changed = derived_.catalogue.find(body.id);
   return changed != nullptr ? info(*changed) : TenantInfo{.id = body.id};

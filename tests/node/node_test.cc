@@ -285,6 +285,33 @@ TEST_F(NodeTest, AFullDiskRefusesAppendsAndServesReads) {
   }));
 }
 
+// The disk fills before anybody noticed, so that appends wait for a segment that does not come: they can be given up, and
+// the node stops.
+TEST_F(NodeTest, AppendsThatWaitForSpaceCanBeGivenUp) {
+  disk.options().capacity = 150 * KiB;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    io::CancelSource patience;
+    io::WaitGroup clients;
+    const std::string data = "\"" + std::string(7000, 'x') + "\"";
+    std::uint64_t unknown = 0;
+    for (int i = 0; i < 40; ++i) {
+      clients.add();
+      wait.loop().spawn("client", [&] {
+        io::Wait mine(wait.loop(), &patience);
+        const auto receipt = append(mine, node, "s", data);
+        if (!receipt && receipt.error().code == RefusalCode::outcome_unknown) ++unknown;
+        clients.done();
+      });
+    }
+    ASSERT_TRUE(wait.sleep(30s));
+    EXPECT_GT(clients.count(), 0u);
+    patience.cancel();
+    ASSERT_TRUE(clients.wait(wait));
+    EXPECT_GT(unknown, 0u);
+    EXPECT_FALSE(node.stop(wait).has_value() && node.status().state != "failed");
+  }));
+}
+
 TEST_F(NodeTest, WaitForEventsWakesWhenThereIsOne) {
   ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
     ASSERT_TRUE(append(wait, node, "s", "1"));
