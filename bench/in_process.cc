@@ -37,7 +37,7 @@ Result<Running> start(io::Wait& wait, io::Runtime& runtime, io::Logger& logger, 
   VERITY_TRY_ASSIGN(running.directory, runtime.open_directory(wait, data_dir, true));
   io::World world{runtime.loop(), runtime.clock(), runtime.random(), runtime.network(), logger};
   node::NodeOptions options;
-  options.cluster_name = "bench";
+  options.cluster_name = "production";  // as verity-server by default, so that its directories can be opened
   options.lock_holder = "verity-bench";
   VERITY_TRY_ASSIGN(running.node, node::Node::start(wait, world, *running.directory, options));
   return running;
