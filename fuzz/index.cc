@@ -5,10 +5,10 @@
 // that were read is verified.
 #include "engine/index/checkpoint.h"
 #include "engine/index/idempotency.h"
-#include "engine/index/memory_directory.h"
 #include "engine/index/position_list.h"
 #include "engine/index/records_in_memory.h"
 #include "engine/index/stream_index.h"
+#include "engine/log/memory_directory.h"
 #include "engine/log/merkle_sidecar.h"
 #include "engine/tenant/catalogue.h"
 
@@ -74,8 +74,8 @@ std::shared_ptr<Bytes> file_of(std::string_view text) {
 }
 
 void check_checkpoint(std::string_view text) {
-  index::StillWorld world;
-  index::MemoryDirectory directory;
+  log::StillWorld world;
+  log::MemoryDirectory directory;
   directory.files()["checkpoint.1"] = file_of(text);
   const auto load =
       index::load_checkpoint(world.wait, directory, {}, [](index::CheckpointReader& reader) -> Status {
@@ -95,8 +95,8 @@ void check_checkpoint(std::string_view text) {
 
 void check_nodes(std::string_view text) {
   constexpr std::uint64_t size = 37;
-  index::StillWorld world;
-  index::MemoryDirectory directory;
+  log::StillWorld world;
+  log::MemoryDirectory directory;
   directory.files()["merkle.nodes"] = file_of(text);
   auto hash_of = [](std::uint64_t position) { return sha256({std::as_bytes(std::span(&position, 1))}); };
   log::MerkleFrontier tree;

@@ -1,6 +1,6 @@
 #include "engine/index/checkpoint.h"
 
-#include "engine/index/memory_directory.h"
+#include "engine/log/memory_directory.h"
 #include "io/base/prng.h"
 
 #include <gtest/gtest.h>
@@ -10,6 +10,9 @@
 
 namespace verity::index {
 namespace {
+
+using log::MemoryDirectory;
+using log::StillWorld;
 
 CheckpointInfo info_at(std::uint64_t position) {
   CheckpointInfo info;

@@ -1,6 +1,6 @@
 #include "engine/log/merkle_sidecar.h"
 
-#include "engine/index/memory_directory.h"
+#include "engine/log/memory_directory.h"
 #include "io/base/prng.h"
 
 #include <gtest/gtest.h>
@@ -9,9 +9,6 @@
 
 namespace verity::log {
 namespace {
-
-using index::MemoryDirectory;
-using index::StillWorld;
 
 Sha256Digest chain_hash_at(std::uint64_t position) {
   return sha256({as_bytes("entry"), std::as_bytes(std::span(&position, 1))});

@@ -1,8 +1,8 @@
 // For tests: a segment with one entry, in a file whose first reads may lie.
 #pragma once
 
-#include "engine/index/memory_directory.h"
 #include "engine/log/flush.h"
+#include "engine/log/memory_directory.h"
 #include "engine/log/segment.h"
 #include "io/file.h"
 
@@ -43,7 +43,7 @@ class MoodyFile final : public io::File {
   int lies_;
 };
 
-struct MoodySegment : testing::Test, index::StillWorld {
+struct MoodySegment : testing::Test, StillWorld {
   MoodySegment() {
     header.block_bytes = block;
     header.first_position = Position{1};

@@ -15,7 +15,7 @@ struct ReaderTest : MoodySegment {
                               .sealed = false});
     table.current_starts = {static_cast<std::uint32_t>(segment_header_bytes + flush_header_bytes)};
     table.current_reader = std::make_shared<MoodyFile>(bytes, mood, lies);
-    index::MemoryDirectory directory;
+    MemoryDirectory directory;
     LogReader reader(directory, table, header.cluster_id, 0, true);
     int damages = 0;
     reader.on_damage = [&](const Damage&) { ++damages; };

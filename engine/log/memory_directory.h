@@ -15,7 +15,7 @@
 #include <memory>
 #include <string>
 
-namespace verity::index {
+namespace verity::log {
 
 class MemoryDirectory : public io::Directory {
  public:
@@ -126,4 +126,4 @@ struct StillWorld {
   io::Wait wait{loop};
 };
 
-}  // namespace verity::index
+}  // namespace verity::log
