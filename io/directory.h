@@ -20,10 +20,10 @@ class File;
 class Wait;
 
 enum class OpenMode : std::uint8_t {
-  read,          // must exist
-  write,         // read and write; must exist
-  create,        // read and write; made if missing
-  create_new,    // read and write; already_exists if it is there
+  read,        // must exist
+  write,       // read and write; must exist
+  create,      // read and write; made if missing
+  create_new,  // read and write; already_exists if it is there
 };
 
 struct OpenOptions {
@@ -51,7 +51,8 @@ class Directory {
 
   virtual Result<std::unique_ptr<File>> open(Wait& wait, std::string_view name, OpenOptions options) = 0;
   // Opens a directory below this one; makes it first if `create` (durable after sync()).
-  virtual Result<std::unique_ptr<Directory>> open_directory(Wait& wait, std::string_view name, bool create) = 0;
+  virtual Result<std::unique_ptr<Directory>> open_directory(Wait& wait, std::string_view name,
+                                                            bool create) = 0;
   // Removes a file or an empty directory.
   virtual Status remove(Wait& wait, std::string_view name) = 0;
   // Replaces `to` if it exists, atomically.
@@ -62,7 +63,8 @@ class Directory {
 
   // Takes the exclusive lock `name` and leaves `holder` (one line) in it for others to read.
   // busy: somebody else has it; the message names the holder they left.
-  virtual Result<std::unique_ptr<DirectoryLock>> lock(Wait& wait, std::string_view name, std::string_view holder) = 0;
+  virtual Result<std::unique_ptr<DirectoryLock>> lock(Wait& wait, std::string_view name,
+                                                      std::string_view holder) = 0;
 
   // For messages: the path as given by whoever opened it.
   virtual const std::string& path() const = 0;

@@ -10,15 +10,17 @@ namespace verity {
 }  // namespace verity
 
 // Says one thing about the state of this program. Always on.
-#define VERITY_ASSERT(condition)                                                              \
-  do {                                                                                        \
-    if (!(condition)) [[unlikely]] ::verity::assertion_failed(__FILE__, __LINE__, #condition, ""); \
+#define VERITY_ASSERT(condition)                                      \
+  do {                                                                \
+    if (!(condition)) [[unlikely]]                                    \
+      ::verity::assertion_failed(__FILE__, __LINE__, #condition, ""); \
   } while (false)
 
 // The same with a note for the reader of the crash.
-#define VERITY_ASSERT_NOTE(condition, note)                                                       \
-  do {                                                                                            \
-    if (!(condition)) [[unlikely]] ::verity::assertion_failed(__FILE__, __LINE__, #condition, note); \
+#define VERITY_ASSERT_NOTE(condition, note)                             \
+  do {                                                                  \
+    if (!(condition)) [[unlikely]]                                      \
+      ::verity::assertion_failed(__FILE__, __LINE__, #condition, note); \
   } while (false)
 
 // Whole-structure checks, too slow for production; on where VERITY_VERIFY_ENABLED is 1 (debug and simulation).

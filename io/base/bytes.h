@@ -20,28 +20,33 @@ using Bytes = std::vector<std::byte>;
 using ByteView = std::span<const std::byte>;
 using MutableByteView = std::span<std::byte>;
 
-inline ByteView as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+inline ByteView as_bytes(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 inline std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 template <class T>
-  requires std::is_trivially_copyable_v<T>
+concept TriviallyCopyable = std::is_trivially_copyable_v<T>;
+
+template <TriviallyCopyable T>
 void put(Bytes& out, const T& value) {
   const auto at = out.size();
   out.resize(at + sizeof(T));
   std::memcpy(out.data() + at, &value, sizeof(T));
 }
 
-inline void put_bytes(Bytes& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+inline void put_bytes(Bytes& out, ByteView bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
 
 // Reads values off the front of a view. After the first short read everything that follows is empty.
 class ByteReader {
  public:
   explicit ByteReader(ByteView bytes) : rest_(bytes) {}
 
-  template <class T>
-    requires std::is_trivially_copyable_v<T>
+  template <TriviallyCopyable T>
   std::optional<T> get() {
     if (rest_.size() < sizeof(T)) {
       rest_ = {};

@@ -43,5 +43,7 @@ struct Id128 {
 
 template <class Tag>
 struct std::hash<verity::StrongInt<Tag>> {
-  std::size_t operator()(verity::StrongInt<Tag> id) const noexcept { return std::hash<std::uint64_t>()(id.value); }
+  std::size_t operator()(verity::StrongInt<Tag> id) const noexcept {
+    return std::hash<std::uint64_t>()(id.value);
+  }
 };

@@ -15,20 +15,20 @@
 namespace verity {
 
 enum class ErrorCode : std::uint8_t {
-  io_error,           // the device or the kernel failed; contents unknown
-  corrupt,            // bytes were read but are not what was written
-  crashed,            // this node's world has ended (simulator) or is being torn down
-  cancelled,          // the caller asked to stop
-  timed_out,          // the deadline of the Wait passed
-  closed,             // the peer or the owner closed the connection, queue or listener
-  refused,            // nobody listens there
+  io_error,   // the device or the kernel failed; contents unknown
+  corrupt,    // bytes were read but are not what was written
+  crashed,    // this node's world has ended (simulator) or is being torn down
+  cancelled,  // the caller asked to stop
+  timed_out,  // the deadline of the Wait passed
+  closed,     // the peer or the owner closed the connection, queue or listener
+  refused,    // nobody listens there
   not_found,
   already_exists,
-  invalid_argument,   // input that no retry will make valid
-  limit_exceeded,     // a stated limit; the message names limit and size
+  invalid_argument,  // input that no retry will make valid
+  limit_exceeded,    // a stated limit; the message names limit and size
   out_of_space,
   permission_denied,
-  busy,               // held by somebody else; the message names the holder
+  busy,  // held by somebody else; the message names the holder
   unsupported,
   read_only,
 };
@@ -68,16 +68,17 @@ void ignore(const Result<T>& /*result*/, const char* /*reason*/) {}
 #define VERITY_CONCAT(a, b) VERITY_CONCAT_INNER(a, b)
 
 // Leaves the enclosing function with the error of `expression`, if it has one.
-#define VERITY_TRY(expression)                                                            \
-  do {                                                                                    \
-    if (auto verity_try_ = (expression); !verity_try_) [[unlikely]]                       \
-      return std::unexpected(std::move(verity_try_).error());                             \
+#define VERITY_TRY(expression)                                      \
+  do {                                                              \
+    if (auto verity_try_ = (expression); !verity_try_) [[unlikely]] \
+      return std::unexpected(std::move(verity_try_).error());       \
   } while (false)
 
 // VERITY_TRY_ASSIGN(auto size, file.size(wait)): declares or assigns the value, or leaves with the error.
 #define VERITY_TRY_ASSIGN(target, expression) \
   VERITY_TRY_ASSIGN_INNER(VERITY_CONCAT(verity_result_, __LINE__), target, expression)
-#define VERITY_TRY_ASSIGN_INNER(result, target, expression)                     \
-  auto result = (expression);                                                   \
-  if (!result) [[unlikely]] return std::unexpected(std::move(result).error());  \
+#define VERITY_TRY_ASSIGN_INNER(result, target, expression) \
+  auto result = (expression);                               \
+  if (!result) [[unlikely]]                                 \
+    return std::unexpected(std::move(result).error());      \
   target = std::move(*result)

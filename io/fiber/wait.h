@@ -97,7 +97,9 @@ class Wait {
       : loop_(&loop), cancel_(cancel), deadline_(deadline) {}
 
   // The same with an earlier deadline; a later one changes nothing.
-  Wait until(Instant deadline) const { return Wait(*loop_, cancel_, deadline < deadline_ ? deadline : deadline_); }
+  Wait until(Instant deadline) const {
+    return Wait(*loop_, cancel_, deadline < deadline_ ? deadline : deadline_);
+  }
   Wait within(Duration duration) const;
   // The same under another source of cancellation.
   Wait under(CancelSource& cancel) const { return Wait(*loop_, &cancel, deadline_); }
