@@ -1,23 +1,9 @@
 #include "io/fiber/fiber.h"
 
 #include "io/base/assert.h"
+#include "io/fiber/sanitizer.h"
 
 #include <boost/context/detail/fcontext.hpp>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define VERITY_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define VERITY_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define VERITY_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define VERITY_TSAN 1
-#endif
-#endif
 
 #ifdef VERITY_ASAN
 #include <sanitizer/asan_interface.h>

@@ -2,6 +2,7 @@
 
 #include "io/base/assert.h"
 #include "io/base/bytes.h"
+#include "io/fiber/sanitizer.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,6 +17,13 @@
 namespace verity::io {
 namespace {
 
+// AddressSanitizer keeps red zones around every variable on the stack.
+#ifdef VERITY_ASAN
+constexpr ByteCount sanitized_frame_factor = 4;
+#else
+constexpr ByteCount sanitized_frame_factor = 1;
+#endif
+
 ByteCount page_bytes() {
   return static_cast<ByteCount>(::sysconf(_SC_PAGESIZE));
 }
@@ -28,7 +36,8 @@ void unmap(Stack stack) {
 
 }  // namespace
 
-StackPool::StackPool(ByteCount stack_bytes) : stack_bytes_(round_up(stack_bytes, page_bytes())) {}
+StackPool::StackPool(ByteCount stack_bytes)
+    : stack_bytes_(round_up(stack_bytes * sanitized_frame_factor, page_bytes())) {}
 
 StackPool::~StackPool() {
   for (const Stack stack : idle_) unmap(stack);

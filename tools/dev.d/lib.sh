@@ -199,6 +199,14 @@ choose_fuzz_config() {
     -Dfuzz=true -Dtests=false)
 }
 
+# All tests and the fuzz targets under ASan and UBSan, compiled as quickly as possible: for a look at everything, where
+# choose_fuzz_config is for a long look at one thing.
+choose_smoke_config() {
+  config=smoke-asan-ubsan
+  compiler=clang
+  config_options=(-Db_sanitize=address,undefined -Db_lundef=false -Doptimization=0 -Ddebug=false -Dcpp_args=-g1 -Dfuzz=true)
+}
+
 fuzz_targets() {
   meson introspect --targets "build/$config" |
     python3 -c 'import json, sys
