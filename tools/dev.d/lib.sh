@@ -173,7 +173,8 @@ run_tests() {
     *asan*) export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=0:strict_string_checks=1} ;;
   esac
   case $config in *ubsan*) export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1} ;; esac
-  "${wrapper[@]}" meson test -C "build/$config" --no-rebuild --print-errorlogs "$@"
+  # Time limits are for tests that hang, not for machines that are slow or sanitizers that make them so.
+  "${wrapper[@]}" meson test -C "build/$config" --no-rebuild --print-errorlogs --timeout-multiplier 10 "$@"
 }
 
 # Names of the executables behind the tests of the given suites; suites that are not there are skipped.
