@@ -5,6 +5,7 @@
 #include "engine/node/node.h"
 #include "io/directory.h"
 #include "io/fiber/loop.h"
+#include "io/fiber/sanitizer.h"
 #include "io/fiber/sync.h"
 #include "io/file.h"
 #include "sim/disk.h"
@@ -164,6 +165,13 @@ class Machine {
 
 constexpr int appends = 24;
 
+// Under AddressSanitizer everything takes many times as long: it sees a sample.
+#ifdef VERITY_ASAN
+constexpr std::uint64_t sanitized_stride = 11;
+#else
+constexpr std::uint64_t sanitized_stride = 1;
+#endif
+
 void for_every_crash(std::uint64_t calls, std::uint64_t step, std::uint64_t first,
                      const std::function<void(const Crash&)>& run) {
   for (std::uint64_t call = first; call <= calls; call += step) {
@@ -180,7 +188,7 @@ TEST(CrashEverywhere, TheFirstLife) {
   const std::uint64_t calls = Machine(1).live({}, appends);
   ASSERT_GT(calls, 100u);
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
-    for_every_crash(calls, 1, 1, [&](const Crash& crash) {
+    for_every_crash(calls, sanitized_stride, 1, [&](const Crash& crash) {
       SCOPED_TRACE("seed " + std::to_string(seed) + ": " + crash.describe());
       Machine machine(seed);
       machine.live(crash, appends);
@@ -195,7 +203,7 @@ TEST(CrashEverywhere, TheFirstLife) {
 TEST(CrashEverywhere, TheRecoveryToo) {
   const std::uint64_t calls = Machine(1).live({}, appends);
   std::uint64_t seed = 100;
-  for_every_crash(calls, 7, 1, [&](const Crash& first) {
+  for_every_crash(calls, 7 * sanitized_stride, 1, [&](const Crash& first) {
     ++seed;
     Machine probe(seed);
     probe.live(first, appends);
