@@ -56,11 +56,6 @@ class SegmentScanner {
   bool sealed() const { return sealed_; }
 
  private:
-  struct Block {
-    ByteView bytes;
-    bool readable = true;
-  };
-
   // What is wrong with a place where a flush was expected, before anything behind it was looked at.
   struct Suspicion {
     FirstBlock first;
