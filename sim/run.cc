@@ -44,6 +44,7 @@ class Run {
     world_.network().options() = scenario.network;
     host_.on_recovered = [this](std::uint64_t position, const std::string& hash) {
       history_.recovered(position, hash, may_lose_since(), world_.now());
+      ended_hard_ = false;
       check_state_goes_on();
       recovered_at_ = world_.now();
     };
@@ -57,6 +58,7 @@ class Run {
   bool run_until(const std::function<bool()>& done, Instant until);
   void look_after_node();
   void judge_refusal(const Error& error);
+  Ending take_ending();
   void start_node();
 
   Disturbance draw();
@@ -92,7 +94,7 @@ class Run {
   bool sync_failed_ = false;
   bool refused_rightly_ = false;
   bool healed_ = false;
-  Ending last_ending_ = Ending::none;
+  bool ended_hard_ = false;  // by a crash or a failure, at least once since it last recovered
   Instant recovered_at_{};
   std::uint64_t last_boot_ = 0;
   std::optional<CrashKind> crash_early_;
@@ -127,8 +129,7 @@ bool Run::allows(std::string_view code) const {
 
 // From when on what clients were told may be gone after a restart.
 Instant Run::may_lose_since() const {
-  const bool crashed = last_ending_ == Ending::crashed || last_ending_ == Ending::failed;
-  if (setup().node.sync_mode == node::SyncMode::async && crashed) return recovered_at_;
+  if (setup().node.sync_mode == node::SyncMode::async && ended_hard_) return recovered_at_;
   // The last flush before a crash, if the disk lost it or hides it (docs/faults.md).
   Instant first = Instant::never();
   for (const Damage& damage : host_.disk().damages()) {
@@ -159,8 +160,8 @@ void Run::look_after_node() {
   }
   if (host_.is_running()) return;
   const auto error = [&] { return host_.error(); };
-  last_ending_ = host_.take_ending();
-  switch (last_ending_) {
+  const Ending ending = take_ending();
+  switch (ending) {
     case Ending::none:
       world_.fail("the node's fibers ended by themselves");
       break;
@@ -184,6 +185,12 @@ void Run::look_after_node() {
   }
   restart_asked_ = false;
   start_at_ = world_.now() + (prng_.chance(1, 2) ? Duration(1ms) : prng_.exponential(200ms));
+}
+
+Ending Run::take_ending() {
+  const Ending ending = host_.take_ending();
+  if (ending == Ending::crashed || ending == Ending::failed) ended_hard_ = true;
+  return ending;
 }
 
 void Run::start_node() {
@@ -356,8 +363,7 @@ void Run::end_node() {
       host_.process()->drain();
     }
   }
-  last_ending_ = host_.take_ending();
-  if (last_ending_ == Ending::failed && !damage_was_done() && !world_.failure()) {
+  if (take_ending() == Ending::failed && !damage_was_done() && !world_.failure()) {
     world_.fail("the node failed while it stopped: " + host_.error().describe());
   }
 }
