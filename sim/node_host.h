@@ -57,9 +57,11 @@ class NodeHost {
   const Error& error() const { return *error_; }
 
   Disk& disk() { return disk_; }
+  const Disk& disk() const { return disk_; }
   NodeSetup& setup() { return setup_; }
   Process* process() { return process_.get(); }
-  node::Node* node() { return node_; }  // while it runs
+  const Process* process() const { return process_.get(); }
+  node::Node* node() const { return node_; }  // while it runs
   io::Address address() const { return setup_.server.client_address; }
   std::uint64_t boots() const { return boot_; }
 

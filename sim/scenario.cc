@@ -73,138 +73,106 @@ WorkloadPlan draw_work(Prng prng) {
   return work;
 }
 
+// In the order of Disturbance.
+constexpr std::array<std::string_view, disturbance_count> disturbance_names{
+    "power cuts", "kills",           "crashes at a call", "clean restarts", "full disk",
+    "slow disk",  "network trouble", "clock jumps",       "failed syncs",   "damage"};
+
+// In the order of DamageClass.
+constexpr std::array<std::string_view, 8> damage_names{
+    "none",           "log_rot",    "derived_rot",       "state_rot",
+    "log_unreadable", "lost_write", "misdirected_write", "stale_read"};
+
 void draw_swarm(Prng prng, Scenario& scenario) {
+  // How many seeds of ten have it at all, in the order of Disturbance.
+  constexpr std::array<std::uint64_t, disturbance_count - 1> of_10{6, 5, 4, 4, 2, 3, 4, 2, 2};
   FaultPlan& faults = scenario.faults;
-  const auto maybe = [&](std::uint64_t of_10) { return prng.chance(of_10, 10) ? prng.between(1, 5) : 0; };
-  faults.power_cut = maybe(6);
-  faults.kill = maybe(5);
-  faults.crash_at_call = maybe(4);
-  faults.clean_restart = maybe(4);
-  faults.full_disk = maybe(2);
-  faults.slow_disk = maybe(3);
-  faults.network_trouble = maybe(4);
-  faults.clock_jump = maybe(2);
-  faults.failed_sync = maybe(2);
+  for (std::size_t i = 0; i < of_10.size(); ++i)
+    faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 5) : 0;
   if (prng.chance(1, 4)) {
-    faults.damage = prng.between(1, 2);
-    faults.damage_class = static_cast<DamageClass>(prng.between(1, 7));
+    faults[Disturbance::damage] = prng.between(1, 2);
+    faults.damage_class = static_cast<DamageClass>(prng.between(1, damage_names.size() - 1));
   }
   if (prng.chance(1, 10)) scenario.setup.node.sync_mode = node::SyncMode::async;
 }
 
+struct Weight {
+  Disturbance what;
+  std::uint64_t weight;
+};
+
 struct Entry {
   ScenarioName name;
-  void (*draw)(Prng prng, Scenario& scenario);
+  std::vector<Weight> weights;
+  DamageClass damage_class = DamageClass::none;
+  void (*tune)(Scenario& scenario) = [](Scenario&) {};
 };
 
-void damage(Scenario& scenario, DamageClass kind) {
-  scenario.faults.power_cut = 2;
-  scenario.faults.kill = 1;
-  scenario.faults.damage = 2;
-  scenario.faults.damage_class = kind;
+const std::vector<Entry>& entries() {
+  using enum Disturbance;
+  static const std::vector<Weight> damaging{{power_cut, 2}, {kill, 1}, {damage, 2}};
+  static const std::vector<Entry> all{
+      {{"swarm", "everything, drawn anew for each seed"}, {}},
+      {{"appends", "clients only, no fault"},
+       {},
+       DamageClass::none,
+       [](Scenario& s) { s.faults.interval = Duration::zero(); }},
+      {{"restarts", "clean stops and starts"}, {{clean_restart, 1}}},
+      {{"crashes", "power cuts and kills at any moment"}, {{power_cut, 3}, {kill, 2}, {crash_at_call, 2}}},
+      {{"torn", "power cuts in the middle of large flushes"},
+       {{power_cut, 1}},
+       DamageClass::none,
+       [](Scenario& s) {
+         s.faults.interval = 300ms;
+         s.work.data_bytes = 1500;
+         s.work.batch_events = 4;
+         s.setup.node.tuning.flush_bytes_max = 64 * KiB;
+         s.setup.disk.sync_latency = 2ms;
+       }},
+      {{"segments", "many segment switches, with crashes around them"},
+       {{power_cut, 2}, {crash_at_call, 2}},
+       DamageClass::none,
+       [](Scenario& s) {
+         s.setup.node.segment_bytes = 64 * KiB;
+         s.work.data_bytes = 2500;
+         s.work.reads = 10;
+         s.faults.interval = 400ms;
+       }},
+      {{"rot", "a flipped bit in a segment"}, damaging, DamageClass::log_rot},
+      {{"derived_rot", "a flipped bit in a checkpoint or sidecar"}, damaging, DamageClass::derived_rot},
+      {{"state_rot", "a flipped bit in one copy of the node's state"}, damaging, DamageClass::state_rot},
+      {{"unreadable", "a sector of a segment that cannot be read"}, damaging, DamageClass::log_unreadable},
+      {{"lost_write", "writes that never happen"}, damaging, DamageClass::lost_write},
+      {{"misdirected", "writes that land elsewhere"}, damaging, DamageClass::misdirected_write},
+      {{"stale_read", "reads that answer what was there before"}, damaging, DamageClass::stale_read},
+      {{"full_disk", "the disk fills up and is freed again"},
+       {{full_disk, 3}, {power_cut, 1}},
+       DamageClass::none,
+       [](Scenario& s) { s.work.data_bytes = 1500; }},
+      {{"sync_failure", "syncs and durable writes that fail"}, {{failed_sync, 3}, {power_cut, 1}, {kill, 1}}},
+      {{"idempotency", "the same requests again and again, across crashes"},
+       {{power_cut, 1}, {kill, 1}, {clean_restart, 1}, {network_trouble, 2}},
+       DamageClass::none,
+       [](Scenario& s) {
+         s.work.keys = 95;
+         s.work.conflicts = 10;
+       }},
+      {{"subscriptions", "followers across crashes and resets"},
+       {{power_cut, 1}, {network_trouble, 3}, {clean_restart, 1}},
+       DamageClass::none,
+       [](Scenario& s) { s.work.subscribers = 4; }},
+      {{"async", "sync_mode = async: a crash may cut the end, and nothing else"},
+       {{power_cut, 2}, {kill, 1}, {clean_restart, 1}},
+       DamageClass::none,
+       [](Scenario& s) { s.setup.node.sync_mode = node::SyncMode::async; }},
+  };
+  return all;
 }
-
-constexpr std::array entries{
-    Entry{{"swarm", "everything, drawn anew for each seed"}, draw_swarm},
-    Entry{{"appends", "clients only, no fault"},
-          [](Prng, Scenario& s) { s.faults.interval = Duration::zero(); }},
-    Entry{{"restarts", "clean stops and starts"}, [](Prng, Scenario& s) { s.faults.clean_restart = 1; }},
-    Entry{{"crashes", "power cuts and kills at any moment"},
-          [](Prng, Scenario& s) {
-            s.faults.power_cut = 3;
-            s.faults.kill = 2;
-            s.faults.crash_at_call = 2;
-          }},
-    Entry{{"torn", "power cuts in the middle of large flushes"},
-          [](Prng, Scenario& s) {
-            s.faults.power_cut = 1;
-            s.faults.interval = 300ms;
-            s.work.data_bytes = 1500;
-            s.work.batch_events = 4;
-            s.setup.node.tuning.flush_bytes_max = 64 * KiB;
-            s.setup.disk.sync_latency = 2ms;
-          }},
-    Entry{{"segments", "many segment switches, with crashes around them"},
-          [](Prng, Scenario& s) {
-            s.setup.node.segment_bytes = 64 * KiB;
-            s.work.data_bytes = 2500;
-            s.work.reads = 10;
-            s.faults.power_cut = 2;
-            s.faults.crash_at_call = 2;
-            s.faults.interval = 400ms;
-          }},
-    Entry{{"rot", "a flipped bit in a segment"}, [](Prng, Scenario& s) { damage(s, DamageClass::log_rot); }},
-    Entry{{"derived_rot", "a flipped bit in a checkpoint or sidecar"},
-          [](Prng, Scenario& s) { damage(s, DamageClass::derived_rot); }},
-    Entry{{"state_rot", "a flipped bit in one copy of the node's state"},
-          [](Prng, Scenario& s) { damage(s, DamageClass::state_rot); }},
-    Entry{{"unreadable", "a sector of a segment that cannot be read"},
-          [](Prng, Scenario& s) { damage(s, DamageClass::log_unreadable); }},
-    Entry{{"lost_write", "writes that never happen"},
-          [](Prng, Scenario& s) { damage(s, DamageClass::lost_write); }},
-    Entry{{"misdirected", "writes that land elsewhere"},
-          [](Prng, Scenario& s) { damage(s, DamageClass::misdirected_write); }},
-    Entry{{"stale_read", "reads that answer what was there before"},
-          [](Prng, Scenario& s) { damage(s, DamageClass::stale_read); }},
-    Entry{{"full_disk", "the disk fills up and is freed again"},
-          [](Prng, Scenario& s) {
-            s.faults.full_disk = 3;
-            s.faults.power_cut = 1;
-            s.work.data_bytes = 1500;
-          }},
-    Entry{{"sync_failure", "syncs and durable writes that fail"},
-          [](Prng, Scenario& s) {
-            s.faults.failed_sync = 3;
-            s.faults.power_cut = 1;
-            s.faults.kill = 1;
-          }},
-    Entry{{"idempotency", "the same requests again and again, across crashes"},
-          [](Prng, Scenario& s) {
-            s.work.keys = 95;
-            s.work.conflicts = 10;
-            s.faults.power_cut = 1;
-            s.faults.kill = 1;
-            s.faults.clean_restart = 1;
-            s.faults.network_trouble = 2;
-          }},
-    Entry{{"subscriptions", "followers across crashes and resets"},
-          [](Prng, Scenario& s) {
-            s.work.subscribers = 4;
-            s.faults.power_cut = 1;
-            s.faults.network_trouble = 3;
-            s.faults.clean_restart = 1;
-          }},
-    Entry{{"async", "sync_mode = async: a crash may cut the end, and nothing else"},
-          [](Prng, Scenario& s) {
-            s.setup.node.sync_mode = node::SyncMode::async;
-            s.faults.power_cut = 2;
-            s.faults.kill = 1;
-            s.faults.clean_restart = 1;
-          }},
-};
 
 }  // namespace
 
 std::string_view describe(DamageClass damage) {
-  switch (damage) {
-    case DamageClass::none:
-      return "none";
-    case DamageClass::log_rot:
-      return "log_rot";
-    case DamageClass::derived_rot:
-      return "derived_rot";
-    case DamageClass::state_rot:
-      return "state_rot";
-    case DamageClass::log_unreadable:
-      return "log_unreadable";
-    case DamageClass::lost_write:
-      return "lost_write";
-    case DamageClass::misdirected_write:
-      return "misdirected_write";
-    case DamageClass::stale_read:
-      return "stale_read";
-  }
-  return "?";
+  return damage_names[static_cast<std::size_t>(damage)];
 }
 
 std::string Scenario::describe() const {
@@ -215,26 +183,19 @@ std::string Scenario::describe() const {
       ", checkpoint every " + number(setup.node.tuning.checkpoint_entries) + ", " + number(work.clients) +
       " clients, " + number(work.subscribers) + " subscribers";
   if (setup.node.sync_mode == node::SyncMode::async) text += ", async";
-  const auto add = [&](std::string_view what, std::uint64_t weight) {
-    if (weight > 0) text += ", " + std::string(what) + " " + number(weight);
-  };
-  add("power cuts", faults.power_cut);
-  add("kills", faults.kill);
-  add("crashes at a call", faults.crash_at_call);
-  add("clean restarts", faults.clean_restart);
-  add("full disk", faults.full_disk);
-  add("slow disk", faults.slow_disk);
-  add("network trouble", faults.network_trouble);
-  add("clock jumps", faults.clock_jump);
-  add("failed syncs", faults.failed_sync);
-  if (faults.damage > 0) add(sim::describe(faults.damage_class), faults.damage);
+  for (std::size_t i = 0; i < disturbance_count; ++i) {
+    if (faults.weights[i] == 0) continue;
+    const bool is_damage = static_cast<Disturbance>(i) == Disturbance::damage;
+    text += ", " + std::string(is_damage ? sim::describe(faults.damage_class) : disturbance_names[i]) + " " +
+            number(faults.weights[i]);
+  }
   return text;
 }
 
 const std::vector<ScenarioName>& scenario_names() {
   static const std::vector<ScenarioName> names = [] {
     std::vector<ScenarioName> all;
-    for (const Entry& entry : entries) all.push_back(entry.name);
+    for (const Entry& entry : entries()) all.push_back(entry.name);
     return all;
   }();
   return names;
@@ -242,8 +203,8 @@ const std::vector<ScenarioName>& scenario_names() {
 
 std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed) {
   const auto entry =
-      std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.name.name == name; });
-  if (entry == entries.end()) return std::nullopt;
+      std::find_if(entries().begin(), entries().end(), [&](const Entry& e) { return e.name.name == name; });
+  if (entry == entries().end()) return std::nullopt;
   const Prng prng = Prng(seed).fork("scenario").fork(name);
   Scenario scenario;
   scenario.name = name;
@@ -257,7 +218,10 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   scenario.network.pipe_bytes = 512u << rest.below(9);
   scenario.faults.lasts = milliseconds(rest.between(500, 6000));
   scenario.faults.interval = milliseconds(rest.between(100, 2000));
-  entry->draw(prng.fork("faults"), scenario);
+  if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
+  for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
+  if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;
+  entry->tune(scenario);
   return scenario;
 }
 

@@ -7,6 +7,9 @@
 #include "sim/network.h"
 #include "sim/node_host.h"
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,21 +31,28 @@ enum class DamageClass : std::uint8_t {
 };
 std::string_view describe(DamageClass damage);
 
+// What may happen from outside, again and again, until everything heals.
+enum class Disturbance : std::uint8_t {
+  power_cut,
+  kill,
+  crash_at_call,  // at a call soon after the next start
+  clean_restart,
+  full_disk,
+  slow_disk,
+  network_trouble,
+  clock_jump,
+  failed_sync,
+  damage,
+};
+inline constexpr std::size_t disturbance_count = 10;
+
 struct FaultPlan {
-  Duration lasts = 5s;     // then everything heals
-  Duration interval = 1s;  // mean time between two disturbances; zero: none
-  // Weights of disturbances; 0: never.
-  std::uint64_t power_cut = 0;
-  std::uint64_t kill = 0;
-  std::uint64_t crash_at_call = 0;  // at a call soon after the next start
-  std::uint64_t clean_restart = 0;
-  std::uint64_t full_disk = 0;
-  std::uint64_t slow_disk = 0;
-  std::uint64_t network_trouble = 0;
-  std::uint64_t clock_jump = 0;
-  std::uint64_t failed_sync = 0;
-  std::uint64_t damage = 0;
+  Duration lasts = 5s;                                     // then everything heals
+  Duration interval = 1s;                                  // mean time between two disturbances; zero: none
+  std::array<std::uint64_t, disturbance_count> weights{};  // 0: never
   DamageClass damage_class = DamageClass::none;
+
+  std::uint64_t& operator[](Disturbance what) { return weights[static_cast<std::size_t>(what)]; }
 };
 
 struct WorkloadPlan {

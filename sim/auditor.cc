@@ -1,0 +1,68 @@
+#include "sim/auditor.h"
+
+#include "sim/answers.h"
+#include "sim/reader.h"
+
+#include <set>
+#include <vector>
+
+namespace verity::sim {
+namespace {
+
+bool audit_tenant(io::Wait& wait, Client& client, const std::string& tenant) {
+  std::vector<ServedEvent> all;
+  std::set<std::uint64_t> damaged;
+  Read read;
+  read.tenant = tenant;
+  History::Mark mark;
+  while (true) {
+    mark = client.history.mark();
+    const auto response = client.get(wait, read.target());
+    if (wait.is_cancelled() || client.crowd.world.failure()) return false;
+    const std::string code = response ? code_of(*response) : "";
+    if (response && response->status == 200) {
+      const auto page = parse_page(response->body);
+      if (!page) {
+        client.fail("a page that cannot be read: " + response->body);
+        return false;
+      }
+      for (const ServedEvent& event : page->events) {
+        client.history.observed(tenant, event, client.now());
+        all.push_back(event);
+      }
+      if (page->events.empty() || !page->next) break;
+      read.from_place = page->next;
+    } else if (code == "damaged" && client.is_excused(code)) {
+      const auto position = (*scan_json(response->body))["position"].number();
+      // The index is lost and ends at the damage: nothing can be found, and nothing false is said.
+      if (position && read.from_place && *position < read.from_place->position) return true;
+      if (!position || damaged.contains(*position)) {
+        client.fail("damage without a position: " + response->body);
+        return false;
+      }
+      damaged.insert(*position);
+      read.from_place = Place{*position + 1, 0};
+    } else if (code == "tenant_not_found" && tenant != "default") {
+      break;
+    } else if (response && !client.is_excused(code)) {
+      client.fail("the audit of " + tenant, *response);
+      return false;
+    } else if (!wait.sleep(100ms)) {
+      return false;
+    }
+  }
+  client.history.check_whole(tenant, all, damaged, mark);
+  return true;
+}
+
+}  // namespace
+
+bool audit(io::Wait& wait, Client& client) {
+  for (std::uint64_t i = 0; i < client.plan.tenants; ++i) {
+    if (!audit_tenant(wait, client, Client::tenant_name(i))) return false;
+  }
+  ask_head(wait, client);
+  return true;
+}
+
+}  // namespace verity::sim

@@ -1,0 +1,257 @@
+#include "sim/node_keeper.h"
+
+#include "engine/node/node.h"
+#include "sim/json_scan.h"
+
+#include <algorithm>
+#include <array>
+
+namespace verity::sim {
+
+NodeKeeper::NodeKeeper(World& world, History& history, const Scenario& scenario, Prng& prng)
+    : world_(world), history_(history), scenario_(scenario), prng_(prng), host_(world, scenario.setup) {
+  host_.on_recovered = [this](std::uint64_t position, const std::string& hash) { recovered(position, hash); };
+}
+
+// ---- what may be, and why
+
+bool NodeKeeper::damage_was_done() const {
+  const auto& all = host_.disk().damages();
+  return std::any_of(all.begin(), all.end(),
+                     [](const Damage& d) { return d.kind != DamageKind::failed_sync; });
+}
+
+bool NodeKeeper::may_stay_damaged() const {
+  const DamageClass kind = scenario_.faults.damage_class;
+  return damage_was_done() && kind != DamageClass::derived_rot && kind != DamageClass::state_rot;
+}
+
+bool NodeKeeper::is_read_only() const {
+  return host_.is_serving() && host_.node()->status().state == "read_only";
+}
+
+bool NodeKeeper::allows(std::string_view code) const {
+  // Without a spare segment there is no room, whether the disk is full or its syncs fail.
+  if (code == "out_of_space") return disk_was_full_ || sync_was_failing_;
+  const bool damaged = damage_was_done();
+  if (code == "damaged") return damaged;
+  if (code == "read_only") return damaged || sync_failed_;
+  return false;
+}
+
+Instant NodeKeeper::may_lose_since() const {
+  if (scenario_.setup.node.sync_mode == node::SyncMode::async && ended_hard_) return recovered_at_;
+  // The last flush before a crash, if the disk lost it or hides it (docs/faults.md).
+  Instant first = Instant::never();
+  for (const Damage& damage : host_.disk().damages()) {
+    if (damage.kind == DamageKind::lost_write) first = std::min(first, damage.at);
+    if (damage.kind == DamageKind::stale_read) first = std::min(first, recovered_at_);
+  }
+  return first;
+}
+
+// ---- starts and ends
+
+void NodeKeeper::recovered(std::uint64_t position, const std::string& hash) {
+  history_.recovered(position, hash, may_lose_since(), world_.now());
+  ended_hard_ = false;
+  check_state_goes_on();
+  recovered_at_ = world_.now();
+}
+
+void NodeKeeper::check_state_goes_on() {
+  std::uint64_t boot = 0;
+  for (const std::string_view name : {"meta/state.json", "meta/state.copy.json"}) {
+    const Bytes bytes = host_.disk().durable_content(name);
+    const auto json = scan_json(as_text(bytes));
+    if (!json) continue;  // rot, while the other copy is good
+    boot = std::max(boot, (*json)["boot_number"].number().value_or(0));
+  }
+  if (boot <= last_boot_) {
+    world_.fail("the node's state went back: boot number " + std::to_string(boot) + " after " +
+                std::to_string(last_boot_));
+  }
+  last_boot_ = boot;
+}
+
+void NodeKeeper::judge_refusal(const Error& error) {
+  const bool is_damage = error.code == ErrorCode::corrupt || error.code == ErrorCode::io_error;
+  if (error.code == ErrorCode::out_of_space && disk_was_full_ && !healed_) return;
+  if (error.code == ErrorCode::io_error && sync_may_fail_ && !healed_) return;
+  const bool must_survive = scenario_.faults.damage_class == DamageClass::derived_rot;
+  if (is_damage && damage_was_done() && !must_survive) {
+    // A refusal is for ever: the next start says the same.
+    refusal_ = error.describe();
+    ++refusals_;
+    return;
+  }
+  world_.fail("the node refused to start without a reason: " + error.describe());
+}
+
+void NodeKeeper::judge_failure(const Error& error) {
+  if (error.code == ErrorCode::io_error && sync_may_fail_) {
+    sync_failed_ = true;
+    sync_may_fail_ = false;  // the device works again after the restart
+    host_.disk().options().faults.failed_sync_ppm = 0;
+  } else if (!(error.code == ErrorCode::out_of_space && disk_was_full_) && !damage_was_done()) {
+    world_.fail("the node failed without a reason: " + error.describe());
+  }
+}
+
+Ending NodeKeeper::take_ending() {
+  const Ending ending = host_.take_ending();
+  if (ending == Ending::crashed || ending == Ending::failed) ended_hard_ = true;
+  return ending;
+}
+
+void NodeKeeper::look_after() {
+  if (host_.process() == nullptr) {
+    if (world_.now() >= start_at_) start();
+    return;
+  }
+  if (host_.is_running()) return;
+  switch (take_ending()) {
+    case Ending::none:
+      world_.fail("the node's fibers ended by themselves");
+      break;
+    case Ending::refused:
+      judge_refusal(host_.error());
+      break;
+    case Ending::failed:
+      judge_failure(host_.error());
+      break;
+    case Ending::stopped:
+      if (!restart_asked_) world_.fail("the node stopped by itself");
+      break;
+    case Ending::crashed:
+      break;
+  }
+  restart_asked_ = false;
+  start_at_ = world_.now() + (prng_.chance(1, 2) ? Duration(1ms) : prng_.exponential(200ms));
+}
+
+void NodeKeeper::start() {
+  host_.start();
+  if (crash_early_) {
+    // Somewhere in recovery, or soon after it.
+    host_.process()->crash_at_call(prng_.between(1, prng_.chance(1, 2) ? 40 : 400), *crash_early_);
+    crash_early_.reset();
+  }
+}
+
+void NodeKeeper::end() {
+  if (host_.process() == nullptr) return;
+  if (host_.is_running()) {
+    host_.ask_to_stop();
+    const bool ended = world_.run_until([&] { return !host_.is_running(); }, world_.now() + 60s);
+    if (!ended) {
+      if (!world_.failure()) world_.fail("the node does not end within a minute of being asked to");
+      host_.crash(CrashKind::power, "the run is over");
+      host_.process()->drain();
+    }
+  }
+  if (take_ending() == Ending::failed && !damage_was_done() && !world_.failure()) {
+    world_.fail("the node failed while it stopped: " + host_.error().describe());
+  }
+}
+
+// ---- faults
+
+void NodeKeeper::do_damage() {
+  Disk& disk = host_.disk();
+  FaultOptions& faults = disk.options().faults;
+  switch (scenario_.faults.damage_class) {
+    case DamageClass::none:
+      return;
+    case DamageClass::log_rot:
+      disk.rot_somewhere(".segment");
+      return;
+    case DamageClass::derived_rot: {
+      constexpr std::array<std::string_view, 3> places{"index/", ".offsets", "merkle.nodes"};
+      disk.rot_somewhere(places[prng_.below(places.size())]);
+      return;
+    }
+    case DamageClass::state_rot:
+      // Always the same copy: one good one is kept.
+      disk.rot_somewhere(scenario_.seed % 2 == 0 ? "meta/state.json" : "meta/state.copy.json");
+      return;
+    case DamageClass::log_unreadable:
+      faults.only_path = ".segment";
+      faults.read_error_ppm = 20'000;
+      return;
+    case DamageClass::lost_write:
+      faults.only_path = "current.segment";
+      faults.lost_write_ppm = 30'000;
+      return;
+    case DamageClass::misdirected_write:
+      faults.only_path = "current.segment";
+      faults.misdirected_write_ppm = 30'000;
+      return;
+    case DamageClass::stale_read:
+      faults.only_path = ".segment";
+      faults.stale_read_ppm = 50'000;
+      return;
+  }
+}
+
+void NodeKeeper::disturb(Disturbance what) {
+  Disk& disk = host_.disk();
+  switch (what) {
+    case Disturbance::power_cut:
+      if (is_up()) host_.crash(CrashKind::power, "a disturbance");
+      return;
+    case Disturbance::kill:
+      if (is_up()) host_.crash(CrashKind::kill, "a disturbance");
+      return;
+    case Disturbance::crash_at_call:
+      crash_early_ = prng_.chance(2, 3) ? CrashKind::power : CrashKind::kill;
+      if (is_up()) host_.crash(prng_.chance(1, 2) ? CrashKind::power : CrashKind::kill, "a disturbance");
+      return;
+    case Disturbance::clean_restart:
+      if (!is_up()) return;
+      restart_asked_ = true;
+      host_.ask_to_stop();
+      return;
+    case Disturbance::full_disk:
+      disk_is_full_ = !disk_is_full_;
+      disk_was_full_ = true;
+      disk.options().capacity = disk_is_full_ ? disk.used() + prng_.below(64 * KiB) : UINT64_MAX;
+      world_.trace().line(world_.now(), "world",
+                          disk_is_full_ ? "the disk is full" : "the disk has room again");
+      return;
+    case Disturbance::slow_disk:
+      disk.options().slowness = prng_.chance(1, 2) ? 1 : prng_.between(2, 200);
+      return;
+    case Disturbance::clock_jump:
+      if (is_up()) {
+        const auto by = static_cast<std::int64_t>(prng_.below(7'200'000)) - 3'600'000;
+        world_.trace().line(world_.now(), "world", "the time of day jumps by " + std::to_string(by) + " ms");
+        host_.process()->clock().jump_realtime(std::chrono::milliseconds(by));
+      }
+      return;
+    case Disturbance::failed_sync:
+      sync_may_fail_ = true;
+      sync_was_failing_ = true;
+      disk.options().faults.failed_sync_ppm = prng_.between(20'000, 300'000);
+      return;
+    case Disturbance::damage:
+      do_damage();
+      return;
+    case Disturbance::network_trouble:
+      return;  // nothing of the node's
+  }
+}
+
+void NodeKeeper::heal() {
+  healed_ = true;
+  DiskOptions& disk = host_.disk().options();
+  disk.faults = {};
+  disk.slowness = 1;
+  disk.capacity = UINT64_MAX;
+  disk_is_full_ = false;
+  crash_early_.reset();
+  // A failed sync leaves a node that must be started anew; one that is crashing at a call still may.
+  if (is_up()) host_.process()->crash_at_call(0);
+}
+
+}  // namespace verity::sim

@@ -1,0 +1,85 @@
+// The service manager of one node, and its judge: starts the node again after every end, does to it what a
+// disturbance says, and fails the run when an end, a refusal, or what the node came back with has no reason among
+// the faults of its disk.
+//
+//   down ──start_at──► running ──► stopped, crashed, failed, refused ──(is there a reason?)──► down
+#pragma once
+
+#include "io/base/prng.h"
+#include "sim/history.h"
+#include "sim/node_host.h"
+#include "sim/scenario.h"
+#include "sim/world.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace verity::sim {
+
+class NodeKeeper {
+ public:
+  NodeKeeper(World& world, History& history, const Scenario& scenario, Prng& prng);
+
+  NodeHost& host() { return host_; }
+  // Judges the node if it has come to its end, and starts it when it is time.
+  void look_after();
+  bool is_up() const { return host_.is_running(); }
+  bool has_ended() const { return host_.process() != nullptr && !host_.is_running(); }
+  // When look_after() starts it.
+  Instant next_start() const { return host_.process() == nullptr ? start_at_ : Instant::never(); }
+
+  // Everything but network trouble.
+  void disturb(Disturbance what);
+  // No fault happens from here on; those that did remain reasons.
+  void heal();
+  // Stops the node as an operator would: it has a minute.
+  void end();
+  void start_now() { start_at_ = world_.now(); }
+
+  // The node has refused to start, as one that was damaged should, and will for ever.
+  bool has_refused_rightly() const { return refusals_ >= 2; }
+  const std::string& refusal() const { return refusal_; }
+  // It may serve without ever being ready again: damage that cannot be derived away.
+  bool may_stay_damaged() const;
+  bool is_read_only() const;
+  bool allows(std::string_view code) const;
+
+ private:
+  void judge_refusal(const Error& error);
+  void judge_failure(const Error& error);
+  Ending take_ending();
+  void start();
+  void do_damage();
+  void recovered(std::uint64_t position, const std::string& hash);
+  // A node that acts on an older state than it ever acted on has forgotten its promises.
+  void check_state_goes_on();
+  // Failed syncs do not count: they must be survived.
+  bool damage_was_done() const;
+  // From when on what clients were told may be gone after a restart.
+  Instant may_lose_since() const;
+
+  World& world_;
+  History& history_;
+  const Scenario& scenario_;
+  Prng& prng_;
+  NodeHost host_;
+
+  Instant start_at_{};
+  std::optional<CrashKind> crash_early_;  // during the next start
+  bool restart_asked_ = false;
+  bool healed_ = false;
+  bool disk_is_full_ = false;
+  bool disk_was_full_ = false;
+  bool sync_may_fail_ = false;
+  bool sync_was_failing_ = false;
+  bool sync_failed_ = false;
+  bool ended_hard_ = false;  // by a crash or a failure, at least once since it last recovered
+  Instant recovered_at_{};
+  std::uint64_t last_boot_ = 0;
+  std::string refusal_;
+  int refusals_ = 0;
+};
+
+}  // namespace verity::sim

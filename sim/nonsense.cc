@@ -1,0 +1,79 @@
+#include "sim/nonsense.h"
+
+#include "sim/answers.h"
+#include "sim/client.h"
+#include "sim/network.h"
+
+namespace verity::sim {
+namespace {
+
+// Half a request, and gone.
+void send_half(io::Wait& wait, Client& client, const std::string& target) {
+  io::Wait soon = wait.within(patience);
+  auto socket = client.crowd.process.io_world().network.connect(soon, client.server());
+  if (!socket) return;
+  const std::string half =
+      "POST " + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{\"type\":";
+  const std::size_t size = client.prng.between(1, half.size());
+  ignore(io::write_all(soon, **socket, as_bytes(std::string_view(half).substr(0, size))), "it is nonsense");
+  ignore(wait.sleep(client.prng.exponential(20ms)), "it is nonsense");
+}
+
+}  // namespace
+
+void talk_nonsense(io::Wait& wait, Client& client) {
+  const std::string events = "/v1/tenants/default/streams/nonsense/events";
+  HttpRequest request;
+  request.method = "POST";
+  request.target = events;
+  request.headers.emplace_back("Content-Type", "application/json");
+  switch (client.prng.below(12)) {
+    case 0:
+      request.body = "{\"type\":\"x\",\"data\":{\"a\":}";
+      break;
+    case 1:
+      request.body = "[{\"type\":\"x\"}]";
+      break;
+    case 2:
+      request.body = "{\"type\":\"x\",\"data\":1}";
+      request.headers.emplace_back("Expected-Revision", "-1");
+      break;
+    case 3:
+      request.body = "{\"type\":\"x\",\"data\":\"" + std::string(17'000, 'x') + "\"}";
+      break;
+    case 4:
+      request.body = "[]";
+      break;
+    case 5:
+      request.target = "/v1/tenants/nobody/streams/s/events";
+      request.body = "{\"type\":\"x\",\"data\":1}";
+      break;
+    case 6:
+      request.method = "GET";
+      request.target = events + "?limit=0";
+      break;
+    case 7:
+      request.method = "GET";
+      request.target = "/v1/tenants/default/events?from=abc";
+      break;
+    case 8:
+      request.target = "/v1/nothing/here";
+      break;
+    case 9:
+      request.method = "DELETE";
+      break;
+    case 10:
+      request.body = "{\"type\":\"x\",\"data\":1}";
+      request.headers.emplace_back("Idempotency-Key", "a key with spaces");
+      break;
+    default:
+      return send_half(wait, client, events);
+  }
+  const auto response = client.ask(wait, request);
+  if (!response) return;
+  const std::string code = code_of(*response);
+  const bool is_refused = response->status >= 400 && response->status < 500 && !code.empty();
+  if (!is_refused && !client.is_excused(code)) client.fail("nonsense", *response);
+}
+
+}  // namespace verity::sim

@@ -1,0 +1,119 @@
+#include "sim/writer.h"
+
+#include "sim/answers.h"
+#include "sim/append_request.h"
+
+namespace verity::sim {
+
+bool Writer::acknowledge(std::uint64_t id, const HttpResponse& response) {
+  const auto ack = parse_ack(client_.history.request(id), response);
+  if (ack) {
+    client_.history.acked(id, *ack, client_.now());
+  } else {
+    client_.fail("an acknowledgement that cannot be read: " + response.body);
+  }
+  return ack.has_value();
+}
+
+bool Writer::carry_out(io::Wait& wait, std::uint64_t id, const HttpRequest& http, int attempts_max) {
+  Attempts attempts{id};
+  for (int i = 0; i < attempts_max; ++i) {
+    if (i > 0 && !wait.sleep(client_.prng.exponential(100ms))) break;
+    const Step step = attempt(wait, attempts, http);
+    if (step == Step::settled) return false;
+    if (step == Step::acknowledged) return true;
+    if (step == Step::give_up) break;
+  }
+  if (!attempts.may_be_under_way && !client_.history.position_of(id)) client_.history.refused(id);
+  return false;
+}
+
+Writer::Step Writer::attempt(io::Wait& wait, Attempts& attempts, const HttpRequest& http) {
+  const SentRequest& sent = client_.history.request(attempts.id);
+  const auto known_before = client_.history.last_revisions(sent.tenant);
+  const std::uint64_t epoch = client_.history.epoch();
+  // Without a key nobody can ask again what became of it.
+  const auto unknown = [&] {
+    attempts.may_be_under_way = true;
+    return sent.idempotency_key.empty() ? Step::settled : Step::again;
+  };
+  const auto response = client_.ask(wait, http, client_.prng.chance(1, 40) ? 10ms : patience);
+  if (!response) {
+    const bool is_unknown = !client_.http.nothing_sent() || attempts.may_be_under_way;
+    if (is_unknown && unknown() == Step::settled) return Step::settled;
+    return client_.should_end(wait) ? Step::give_up : Step::again;
+  }
+  // An answer from before a crash that may have undone what it says.
+  if (client_.history.epoch() != epoch) return unknown();
+  if (response->status == 201)
+    return acknowledge(attempts.id, *response) ? Step::acknowledged : Step::settled;
+  const std::string code = code_of(*response);
+  if (code == "outcome_unknown") return unknown();
+  if (code == "expectation_failed") {
+    if (!attempts.may_be_under_way) judge_refusal(attempts.id, *response, known_before);
+    return Step::settled;
+  }
+  if (code == "tenant_not_found" && sent.tenant != "default")
+    return Step::again;  // it is still to be created
+  if (code == "idempotency_full" || code == "too_many_connections" || client_.is_excused(code))
+    return Step::again;
+  client_.fail("an append", *response);
+  return Step::settled;
+}
+
+void Writer::judge_refusal(std::uint64_t id, const HttpResponse& response,
+                           const std::map<std::string, std::uint64_t>& known_before) {
+  if (client_.history.position_of(id)) {
+    // It has been acknowledged before: with its key it must be answered as it was.
+    client_.fail("request " + std::to_string(id) + " with key " +
+                 client_.history.request(id).idempotency_key + " was carried out and is refused now");
+    return;
+  }
+  client_.history.refused_expectations(id, parse_failed_expectations(response.body), known_before);
+}
+
+void Writer::append(io::Wait& wait) {
+  SentRequest request = draw_request(client_);
+  const HttpRequest http = to_http(client_, request);
+  const std::uint64_t id = client_.history.sent(std::move(request));
+  const bool acked = carry_out(wait, id, http, client_.prng.chance(1, 2) ? 1 : 8);
+  if (acked && !client_.history.request(id).idempotency_key.empty()) {
+    repeatable_.emplace_back(id, http);
+    if (repeatable_.size() > 20) repeatable_.erase(repeatable_.begin());
+  }
+}
+
+void Writer::repeat(io::Wait& wait) {
+  const auto [id, http] = repeatable_[client_.prng.below(repeatable_.size())];
+  if (!client_.history.position_of(id)) return;  // lost with an asynchronous server: a new request
+  const std::uint64_t epoch = client_.history.epoch();
+  const auto response = client_.ask(wait, http);
+  if (!response || client_.history.epoch() != epoch) return;
+  if (response->status == 201) {
+    acknowledge(id, *response);
+  } else if (!client_.is_excused(code_of(*response))) {
+    client_.fail("a repeated append", *response);
+  }
+}
+
+void Writer::conflict(io::Wait& wait) {
+  const auto [id, original] = repeatable_[client_.prng.below(repeatable_.size())];
+  if (!client_.history.position_of(id)) return;
+  SentRequest other = client_.history.request(id);
+  other.streams.resize(1);
+  other.streams[0].expected = ExpectationKind::any;
+  other.streams[0].events = {draw_event(client_)};
+  const std::uint64_t epoch = client_.history.epoch();
+  const HttpRequest http = to_http(client_, other);
+  const std::uint64_t other_id = client_.history.sent(std::move(other));
+  const auto response = client_.ask(wait, http);
+  if (client_.history.epoch() != epoch) return;
+  const std::string code = response ? code_of(*response) : "";
+  if (!response || (response->status == 422 && code == "idempotency_conflict")) {
+    client_.history.refused(other_id);  // whatever happens to it, it must not be carried out
+  } else if (!client_.is_excused(code)) {
+    client_.fail("another body under a used key", *response);
+  }
+}
+
+}  // namespace verity::sim

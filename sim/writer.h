@@ -1,0 +1,47 @@
+// Appends, and repeats what was acknowledged under a key: as it was, or with another body, which must be refused.
+#pragma once
+
+#include "sim/client.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace verity::sim {
+
+class Writer {
+ public:
+  explicit Writer(Client& client) : client_(client) {}
+
+  void append(io::Wait& wait);
+  bool can_repeat() const { return !repeatable_.empty(); }
+  void repeat(io::Wait& wait);
+  void conflict(io::Wait& wait);
+
+  // Sends until the outcome is known or it gives up; true when acknowledged.
+  bool carry_out(io::Wait& wait, std::uint64_t id, const HttpRequest& http, int attempts_max);
+
+ private:
+  enum class Step : std::uint8_t {
+    again,
+    give_up,
+    acknowledged,
+    settled,  // the history knows it, or nobody ever will
+  };
+  struct Attempts {
+    std::uint64_t id;
+    bool may_be_under_way = false;
+  };
+  Step attempt(io::Wait& wait, Attempts& attempts, const HttpRequest& http);
+  void judge_refusal(std::uint64_t id, const HttpResponse& response,
+                     const std::map<std::string, std::uint64_t>& known_before);
+  bool acknowledge(std::uint64_t id, const HttpResponse& response);
+
+  Client& client_;
+  // Recent requests with keys that were acknowledged.
+  std::vector<std::pair<std::uint64_t, HttpRequest>> repeatable_;
+};
+
+}  // namespace verity::sim
