@@ -141,6 +141,11 @@ Status NodeImpl::found(io::Wait& wait) {
                       : fail(ErrorCode::io_error, created.error().describe());
     }
   }
+  // From now on a log without them is a damaged one; an asynchronous node has applied them before they are durable.
+  while (log_.durable() < log_.last_proposed()) {
+    if (failure_) return std::unexpected(*failure_);
+    VERITY_TRY(wait.sleep(1ms));
+  }
   opened_.state.founded = true;
   return save_state(wait, *opened_.meta, opened_.state);
 }
