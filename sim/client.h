@@ -67,6 +67,12 @@ class Client {
   // The server may say so at any time, or the faults of this run are a reason.
   bool is_excused(std::string_view code) const;
 
+  // The last tenant comes and goes.
+  bool lets_a_tenant_go() const { return plan.tenant_lifetime > Duration::zero() && plan.tenants > 1; }
+  bool may_go(std::string_view tenant) const {
+    return lets_a_tenant_go() && tenant == tenant_name(plan.tenants - 1);
+  }
+
   std::string draw_tenant() { return tenant_name(prng.below(plan.tenants)); }
   std::string draw_stream() { return stream_name(prng.below(plan.streams)); }
   std::string draw_subject() { return "subject " + std::to_string(prng.below(plan.subjects)); }

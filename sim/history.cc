@@ -11,6 +11,42 @@ std::string number(std::uint64_t value) {
 
 }  // namespace
 
+bool Expected::holds(std::optional<std::uint64_t> last) const {
+  switch (kind) {
+    case ExpectationKind::any:
+      return true;
+    case ExpectationKind::none:
+      return !last;
+    case ExpectationKind::exists:
+      return last.has_value();
+    case ExpectationKind::exact:
+      return last == revision;
+  }
+  return true;
+}
+
+std::string Expected::describe() const {
+  switch (kind) {
+    case ExpectationKind::any:
+      return "any";
+    case ExpectationKind::none:
+      return "none";
+    case ExpectationKind::exists:
+      return "exists";
+    case ExpectationKind::exact:
+      return number(revision);
+  }
+  return "any";
+}
+
+History::Original History::original(std::uint64_t request, std::uint64_t index) const {
+  for (const SentStream& stream : requests_.at(request).sent.streams) {
+    if (index < stream.events.size()) return {&stream, &stream.events[index]};
+    index -= stream.events.size();
+  }
+  return {};
+}
+
 std::string History::describe(std::uint64_t request) const {
   const SentRequest& sent = requests_.at(request).sent;
   std::string text = "request " + number(request) + " (" + sent.tenant;
@@ -41,6 +77,8 @@ void History::add_fact(const std::string& tenant, const std::string& stream, std
     ++fact_count_;
     const bool alone = places_[tenant].emplace(place, Known{stream, revision}).second;
     if (!alone) fail("two events at " + place.describe() + " of " + tenant);
+    const std::string& subject = original(request, place.index).event->subject;
+    if (!subject.empty()) subjects_[{tenant, stream, subject}].try_emplace(place);
   } else if (fact->second.place != place || fact->second.request != request) {
     fail(tenant + "/" + stream + " revision " + number(revision) + " is at " + place.describe() + " by " +
          describe(request) + " and was at " + fact->second.place.describe() + " by " +
@@ -80,7 +118,8 @@ void History::check_hash(std::uint64_t position, const std::string& hash, const 
                          Instant now) {
   const auto [known, fresh] = hashes_.emplace(position, Hashes{hash, root, now});
   if (fresh) return;
-  if (known->second.hash != hash) {
+  if (known->second.hash.empty()) known->second.hash = hash;
+  if (!hash.empty() && known->second.hash != hash) {
     fail("the chain hash of position " + number(position) + " was " + known->second.hash + " and is " + hash);
   }
   if (known->second.root.empty()) known->second.root = root;
@@ -110,10 +149,7 @@ void History::acked(std::uint64_t id, const Ack& ack, Instant now) {
            number(got.last));
       return;
     }
-    const bool held = sent.expected == ExpectationKind::any ||
-                      (sent.expected == ExpectationKind::none && got.first == 0) ||
-                      (sent.expected == ExpectationKind::exists && got.first > 0) ||
-                      (sent.expected == ExpectationKind::exact && got.first == sent.expected_revision + 1);
+    const bool held = sent.expected.holds(got.first == 0 ? std::nullopt : std::optional(got.first - 1));
     if (!held)
       fail(describe(id) + " was acknowledged at revision " + number(got.first) + " of " + got.stream +
            " against its expectation");
@@ -133,7 +169,7 @@ void History::refused(std::uint64_t id) {
 }
 
 void History::refused_expectations(std::uint64_t id, const std::vector<FailedExpectationSeen>& failed,
-                                   const std::map<std::string, std::uint64_t>& known_before) {
+                                   const LastRevisions& known_before) {
   const SentRequest& sent = requests_.at(id).sent;
   if (failed.empty()) fail(describe(id) + " failed its expectations without saying which");
   for (const FailedExpectationSeen& seen : failed) {
@@ -143,28 +179,27 @@ void History::refused_expectations(std::uint64_t id, const std::vector<FailedExp
       fail(describe(id) + " failed an expectation about " + seen.stream + ", which it does not name");
       continue;
     }
-    if (!seen.subject.empty()) continue;
-    bool justified = false;
-    switch (stream->expected) {
-      case ExpectationKind::any:
-        break;
-      case ExpectationKind::none:
-        justified = seen.actual.has_value();
-        break;
-      case ExpectationKind::exists:
-        justified = !seen.actual.has_value();
-        break;
-      case ExpectationKind::exact:
-        justified = seen.actual != stream->expected_revision;
-        break;
-    }
+    const bool is_subject = !seen.subject.empty();
+    const std::string what = seen.stream + (is_subject ? "/" + seen.subject : "");
     const std::string actual = seen.actual ? number(*seen.actual) : "nothing";
-    if (!justified)
-      fail(describe(id) + " failed its expectation though " + seen.stream + " was at " + actual);
-    const auto known = known_before.find(seen.stream);
-    if (known != known_before.end() && (!seen.actual || *seen.actual < known->second)) {
-      fail(describe(id) + " was told that " + seen.stream + " is at " + actual + ", but revision " +
-           number(known->second) + " was known before");
+    const bool is_justified = is_subject ? std::any_of(stream->events.begin(), stream->events.end(),
+                                                       [&](const SentEvent& event) {
+                                                         return event.subject == seen.subject &&
+                                                                !event.subject_expected.holds(seen.actual);
+                                                       })
+                                         : !stream->expected.holds(seen.actual);
+    if (!is_justified) fail(describe(id) + " failed its expectation though " + what + " was at " + actual);
+    const auto known = [&]() -> std::optional<std::uint64_t> {
+      if (is_subject) {
+        const auto found = known_before.subjects.find({seen.stream, seen.subject});
+        return found == known_before.subjects.end() ? std::nullopt : std::optional(found->second);
+      }
+      const auto found = known_before.streams.find(seen.stream);
+      return found == known_before.streams.end() ? std::nullopt : std::optional(found->second);
+    }();
+    if (known && (!seen.actual || *seen.actual < *known)) {
+      fail(describe(id) + " was told that " + what + " is at " + actual + ", but revision " + number(*known) +
+           " was known before");
     }
   }
   refused(id);
@@ -177,13 +212,27 @@ std::optional<std::uint64_t> History::last_revision(const std::string& tenant,
   return found->second.rbegin()->first;
 }
 
-std::map<std::string, std::uint64_t> History::last_revisions(const std::string& tenant) const {
-  std::map<std::string, std::uint64_t> all;
-  for (auto at = streams_.lower_bound({tenant, ""}); at != streams_.end() && at->first.first == tenant;
-       ++at) {
-    if (!at->second.empty()) all.emplace(at->first.second, at->second.rbegin()->first);
+std::optional<std::uint64_t> History::last_subject_revision(const std::string& tenant,
+                                                            const std::string& stream,
+                                                            const std::string& subject) const {
+  const auto found = subjects_.find({tenant, stream, subject});
+  if (found == subjects_.end() || found->second.empty()) return std::nullopt;
+  // Each known event has a revision of its own, told or not.
+  return std::max<std::uint64_t>(found->second.size() - 1, found->second.rbegin()->second.value_or(0));
+}
+
+LastRevisions History::last_revisions(const SentRequest& request) const {
+  LastRevisions last;
+  for (const SentStream& stream : request.streams) {
+    if (const auto revision = last_revision(request.tenant, stream.stream))
+      last.streams.emplace(stream.stream, *revision);
+    for (const SentEvent& event : stream.events) {
+      if (event.subject_expected.kind == ExpectationKind::any) continue;
+      if (const auto revision = last_subject_revision(request.tenant, stream.stream, event.subject))
+        last.subjects.emplace(std::pair(stream.stream, event.subject), *revision);
+    }
   }
-  return all;
+  return last;
 }
 
 void History::observed(const std::string& tenant, const ServedEvent& event, Instant now) {
@@ -195,20 +244,20 @@ void History::observed(const std::string& tenant, const ServedEvent& event, Inst
     return;
   }
   const auto [id, wanted_index] = found->second;
-  const SentRequest& sent = requests_.at(id).sent;
-  std::uint64_t index = 0;
-  for (const SentStream& stream : sent.streams) {
-    for (const SentEvent& original : stream.events) {
-      if (index++ != wanted_index) continue;
-      const bool same = sent.tenant == tenant && stream.stream == event.stream &&
-                        original.type == event.type && original.metadata == event.metadata &&
-                        original.id == event.id && original.subject == event.subject;
-      if (!same) {
-        fail(where + " is not what " + describe(id) + " sent: type " + event.type + " metadata " +
-             event.metadata + " id " + event.id + " subject " + event.subject);
-        return;
-      }
-    }
+  const auto [stream, sent] = original(id, wanted_index);
+  const bool same = requests_.at(id).sent.tenant == tenant && stream->stream == event.stream &&
+                    sent->type == event.type && sent->metadata == event.metadata && sent->id == event.id &&
+                    sent->subject == event.subject;
+  if (!same) {
+    fail(where + " is not what " + describe(id) + " sent: type " + event.type + " metadata " +
+         event.metadata + " id " + event.id + " subject " + event.subject);
+    return;
+  }
+  const auto known_tenant = tenants_.find(tenant);
+  if (known_tenant != tenants_.end() && event.place.position <= known_tenant->second.created_position) {
+    fail(where + " is of a tenant that was deleted; this one was created at position " +
+         number(known_tenant->second.created_position));
+    return;
   }
   if (event.place.index != wanted_index) {
     fail(where + " was event " + number(wanted_index) + " of " + describe(id));
@@ -216,6 +265,29 @@ void History::observed(const std::string& tenant, const ServedEvent& event, Inst
   }
   if (!place_request(id, event.place.position, now)) return;
   add_fact(tenant, event.stream, event.revision, id, event.place);
+  if (!event.subject.empty()) observed_subject(tenant, event, sent->subject_expected);
+}
+
+void History::observed_subject(const std::string& tenant, const ServedEvent& event,
+                               const Expected& expected) {
+  const std::string where = tenant + "/" + event.stream + " at " + event.place.describe() + ": subject " +
+                            event.subject + " revision " +
+                            (event.subject_revision ? number(*event.subject_revision) : "nothing");
+  auto& places = subjects_[{tenant, event.stream, event.subject}];
+  const auto at = places.try_emplace(event.place).first;
+  if (at->second && at->second == event.subject_revision) return;
+  const bool is_after = at == places.begin() || !std::prev(at)->second ||
+                        *std::prev(at)->second < event.subject_revision.value_or(0);
+  const bool is_before = std::next(at) == places.end() || !std::next(at)->second ||
+                         *std::next(at)->second > event.subject_revision.value_or(0);
+  if (!event.subject_revision || at->second || !is_after || !is_before) {
+    fail(where + " does not fit the revisions that were told before");
+    return;
+  }
+  at->second = event.subject_revision;
+  const std::uint64_t revision = *event.subject_revision;
+  if (!expected.holds(revision == 0 ? std::nullopt : std::optional(revision - 1)))
+    fail(where + " was expected to follow " + expected.describe());
 }
 
 void History::check_nothing_left_out(const std::string& tenant, const std::string& stream,
@@ -227,15 +299,7 @@ void History::check_nothing_left_out(const std::string& tenant, const std::strin
     if (served.contains(at->first)) continue;
     if (!stream.empty() && at->second.stream != stream) continue;
     const Position& position = positions_.at(at->first.position);
-    const SentRequest& sent = requests_.at(position.request).sent;
-    std::uint64_t index = 0;
-    bool wanted = true;
-    for (const SentStream& part : sent.streams) {
-      for (const SentEvent& event : part.events) {
-        if (index++ == at->first.index) wanted = subject.empty() || event.subject == subject;
-      }
-    }
-    if (!wanted) continue;
+    if (!subject.empty() && original(position.request, at->first.index).event->subject != subject) continue;
     const Fact& fact = streams_.at({tenant, at->second.stream}).at(at->second.revision);
     const bool was_known = fact.number < known.facts;
     if (was_known) {
@@ -246,8 +310,50 @@ void History::check_nothing_left_out(const std::string& tenant, const std::strin
   }
 }
 
+void History::check_bytes(Place place, const std::string& stream, const std::string& data) {
+  const auto known = positions_.find(place.position);
+  if (known == positions_.end()) return;  // lost meanwhile
+  const Original sent = original(known->second.request, place.index);
+  if (sent.event == nullptr || sent.stream->stream != stream || sent.event->data != data)
+    fail("a proof shows at " + place.describe() + " what nobody sent: " + stream + " " + data);
+}
+
+// ---- tenants
+
+History::Stand History::stand(const std::string& tenant) const {
+  const auto found = tenants_.find(tenant);
+  if (found == tenants_.end()) return {epoch_, 0, tenant == "default"};
+  return {epoch_, found->second.generation, found->second.is_settled};
+}
+
+void History::tenant_changes(const std::string& tenant) {
+  tenants_[tenant].is_settled = false;
+}
+
+void History::tenant_began(const std::string& tenant, std::uint64_t created_position) {
+  Tenant& known = tenants_[tenant];
+  known = {known.generation + 1, true, created_position};
+  forget(tenant, [&](Place place) { return place.position <= created_position; });
+}
+
+void History::forget(const std::string& tenant, const std::function<bool(Place)>& is_gone) {
+  std::erase_if(places_[tenant], [&](const auto& item) { return is_gone(item.first); });
+  for (auto at = streams_.lower_bound({tenant, ""}); at != streams_.end() && at->first.first == tenant; ++at)
+    std::erase_if(at->second, [&](const auto& item) { return is_gone(item.second.place); });
+  for (auto at = subjects_.lower_bound({tenant, "", ""});
+       at != subjects_.end() && std::get<0>(at->first) == tenant; ++at)
+    std::erase_if(at->second, [&](const auto& item) { return is_gone(item.first); });
+}
+
+// ---- restarts and the end
+
 void History::recovered(std::uint64_t head, const std::string& hash, Instant may_lose_since, Instant now) {
-  if (may_lose_since != Instant::never()) ++epoch_;
+  if (may_lose_since != Instant::never()) {
+    ++epoch_;
+    // Created or deleted perhaps in an entry that is gone.
+    for (auto& [name, tenant] : tenants_) tenant.is_settled = false;
+  }
+  std::set<std::string> lost;
   for (auto at = positions_.upper_bound(head); at != positions_.end();) {
     const auto& [position, known] = *at;
     if (known.learned < may_lose_since) {
@@ -259,14 +365,10 @@ void History::recovered(std::uint64_t head, const std::string& hash, Instant may
     request.state = State::lost;
     request.position.reset();
     ++lost_count_;
-    std::erase_if(places_[request.sent.tenant],
-                  [&, p = position](const auto& item) { return item.first.position == p; });
-    for (const SentStream& stream : request.sent.streams) {
-      std::erase_if(streams_[{request.sent.tenant, stream.stream}],
-                    [&, p = position](const auto& item) { return item.second.place.position == p; });
-    }
+    lost.insert(request.sent.tenant);
     at = positions_.erase(at);
   }
+  for (const std::string& tenant : lost) forget(tenant, [&](Place place) { return place.position > head; });
   for (auto at = hashes_.upper_bound(head); at != hashes_.end();) {
     if (at->second.learned < may_lose_since) {
       fail("after a restart the head is at " + number(head) + " although it was at " + number(at->first));

@@ -20,9 +20,22 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace verity::sim {
+
+enum class ExpectationKind : std::uint8_t { any, none, exists, exact };
+
+// A condition on the last revision of a stream, or of a subject in it.
+struct Expected {
+  ExpectationKind kind = ExpectationKind::any;
+  std::uint64_t revision = 0;  // for exact
+
+  bool holds(std::optional<std::uint64_t> last) const;
+  std::string describe() const;  // as requests print it
+};
 
 struct SentEvent {
   std::string type;
@@ -30,14 +43,12 @@ struct SentEvent {
   std::string metadata;  // or empty
   std::string id;        // or empty
   std::string subject;   // or empty
+  Expected subject_expected;
 };
-
-enum class ExpectationKind : std::uint8_t { any, none, exists, exact };
 
 struct SentStream {
   std::string stream;
-  ExpectationKind expected = ExpectationKind::any;
-  std::uint64_t expected_revision = 0;
+  Expected expected;
   std::vector<SentEvent> events;
 };
 
@@ -45,6 +56,7 @@ struct SentRequest {
   std::string tenant;
   std::vector<SentStream> streams;
   std::string idempotency_key;  // or empty
+  bool as_cloud_events = false;
 };
 
 // A place in the log, as tokens print it.
@@ -86,6 +98,12 @@ struct FailedExpectationSeen {
   std::optional<std::uint64_t> actual;
 };
 
+// Last revisions that somebody has been told of: of streams, and of subjects in them.
+struct LastRevisions {
+  std::map<std::string, std::uint64_t> streams;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> subjects;
+};
+
 class History {
  public:
   using Fail = std::function<void(const std::string&)>;
@@ -98,9 +116,9 @@ class History {
   void acked(std::uint64_t request, const Ack& ack, Instant now);
   // It certainly did not happen.
   void refused(std::uint64_t request);
-  // Refused because of these; checked against what is known. `known_last` as of the moment it was sent.
+  // Refused because of these; checked against what was known when it was sent.
   void refused_expectations(std::uint64_t request, const std::vector<FailedExpectationSeen>& failed,
-                            const std::map<std::string, std::uint64_t>& known_before);
+                            const LastRevisions& known_before);
   const SentRequest& request(std::uint64_t number) const { return requests_.at(number).sent; }
   std::optional<std::uint64_t> position_of(std::uint64_t request) const {
     return requests_.at(request).position;
@@ -110,7 +128,10 @@ class History {
 
   // The last revision of a stream that somebody has been told of.
   std::optional<std::uint64_t> last_revision(const std::string& tenant, const std::string& stream) const;
-  std::map<std::string, std::uint64_t> last_revisions(const std::string& tenant) const;
+  std::optional<std::uint64_t> last_subject_revision(const std::string& tenant, const std::string& stream,
+                                                     const std::string& subject) const;
+  // Of what a request names.
+  LastRevisions last_revisions(const SentRequest& request) const;
   std::uint64_t last_position() const { return last_position_; }
 
   // One event was served.
@@ -125,10 +146,35 @@ class History {
                               const std::string& subject, Place first, Place last,
                               const std::set<Place>& served, Mark known);
 
-  // Chain hash and tree root of a position, as a head told them.
+  // Chain hash and tree root of a position, as a head or a proof told them; either may be empty.
   void observed_hash(std::uint64_t position, const std::string& hash, const std::string& root, Instant now) {
     check_hash(position, hash, root, now);
   }
+
+  // ---- tenants that come and go
+
+  // What an answer is about. When it has changed by the time the answer arrives, the answer means nothing: the
+  // tenant may be another one of the same name, or a crash may have undone what it says.
+  struct Stand {
+    std::uint64_t epoch = 0;
+    std::uint64_t generation = 0;
+    bool is_settled = false;  // the tenant is certainly there
+    bool operator==(const Stand&) const = default;
+  };
+  Stand stand(const std::string& tenant) const;
+  // It is certainly there, and has been since `before`.
+  bool holds(const std::string& tenant, const Stand& before) const {
+    return before.is_settled && stand(tenant) == before;
+  }
+  // Nobody knows whether it is there until tenant_began().
+  void tenant_changes(const std::string& tenant);
+  // It is there, created by the entry at this position: what lay before it in the log belonged to another one.
+  void tenant_began(const std::string& tenant, std::uint64_t created_position);
+
+  // Somebody has been told what is at this position.
+  bool holds_request(std::uint64_t position) const { return positions_.contains(position); }
+  // An event at a position that holds a request, as a proof spelled it out.
+  void check_bytes(Place place, const std::string& stream, const std::string& data);
 
   // ---- restarts
 
@@ -167,7 +213,22 @@ class History {
   };
   using StreamName = std::pair<std::string, std::string>;  // tenant, stream
 
+  struct Original {
+    const SentStream* stream;
+    const SentEvent* event;
+  };
+  struct Tenant {
+    std::uint64_t generation = 0;
+    bool is_settled = false;
+    std::uint64_t created_position = 0;
+  };
+
   void fail(const std::string& what) { fail_(what); }
+  // The event of a request by its index in it, which it has.
+  Original original(std::uint64_t request, std::uint64_t index) const;
+  void observed_subject(const std::string& tenant, const ServedEvent& event, const Expected& expected);
+  // Forgets facts of the tenant for which this holds.
+  void forget(const std::string& tenant, const std::function<bool(Place)>& is_gone);
   bool place_request(std::uint64_t number, std::uint64_t position, Instant now);
   void add_fact(const std::string& tenant, const std::string& stream, std::uint64_t revision,
                 std::uint64_t request, Place place);
@@ -184,6 +245,10 @@ class History {
     std::uint64_t revision;
   };
   std::map<std::string, std::map<Place, Known>> places_;  // by tenant
+  // Tenant, stream, subject: where it has events, and the revisions that were told.
+  std::map<std::tuple<std::string, std::string, std::string>, std::map<Place, std::optional<std::uint64_t>>>
+      subjects_;
+  std::map<std::string, Tenant> tenants_;
   struct Position {
     std::uint64_t request;
     Instant learned;

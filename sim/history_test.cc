@@ -12,7 +12,7 @@ struct HistoryTest : testing::Test {
 
   std::uint64_t send(const std::string& data, ExpectationKind expected = ExpectationKind::any,
                      std::uint64_t revision = 0) {
-    return history.sent({"t", {{"s", expected, revision, {{"type", data, "", "", ""}}}}, "key"});
+    return history.sent({"t", {{"s", {expected, revision}, {{"type", data, "", "", "", {}}}}}, "key", false});
   }
   void ack(std::uint64_t request, std::uint64_t position, std::uint64_t revision, bool replayed = false) {
     history.acked(request,
@@ -77,7 +77,7 @@ TEST_F(HistoryTest, ObjectsToARefusalWithoutGround) {
 }
 
 TEST_F(HistoryTest, ObjectsToARefusalThatForgets) {
-  history.refused_expectations(send("1", ExpectationKind::exact, 5), {{"s", "", "5", 2}}, {{"s", 4}});
+  history.refused_expectations(send("1", ExpectationKind::exact, 5), {{"s", "", "5", 2}}, {{{"s", 4}}, {}});
   expect_failure("revision 4 was known before");
 }
 
@@ -121,6 +121,57 @@ TEST_F(HistoryTest, ObjectsToAReadThatLeavesOut) {
   ack(send("2"), 4, 1);
   history.check_nothing_left_out("t", "", "", {2, 0}, {5, 0}, {{3, 0}}, history.mark());
   expect_failure("left out 4.0");
+}
+
+TEST_F(HistoryTest, ObjectsToASubjectOutOfTurn) {
+  history.sent(
+      {"t", {{"s", {}, {{"type", "1", "", "", "who", {}}, {"type", "2", "", "", "who", {}}}}}, "", false});
+  ServedEvent event = served("1", 0, 3);
+  event.subject = "who";
+  event.subject_revision = 1;
+  history.observed("t", event, {});
+  ServedEvent next = served("2", 1, 3);
+  next.place.index = 1;
+  next.subject = "who";
+  next.subject_revision = 1;
+  EXPECT_TRUE(failures.empty());
+  history.observed("t", next, {});
+  expect_failure("does not fit the revisions");
+}
+
+TEST_F(HistoryTest, ObjectsToAnUnheldExpectationOfASubject) {
+  history.sent({"t", {{"s", {}, {{"type", "1", "", "", "who", {ExpectationKind::none}}}}}, "", false});
+  ServedEvent event = served("1", 0, 3);
+  event.subject = "who";
+  event.subject_revision = 1;
+  history.observed("t", event, {});
+  expect_failure("was expected to follow none");
+}
+
+TEST_F(HistoryTest, ForgetsADeletedTenantAndObjectsToWhatIsLeftOfIt) {
+  history.tenant_began("t", 2);
+  const auto before = history.stand("t");
+  ack(send("1"), 3, 0);
+  history.tenant_changes("t");
+  EXPECT_FALSE(history.holds("t", before));
+  EXPECT_FALSE(history.holds("t", history.stand("t")));
+  history.tenant_began("t", 5);
+  EXPECT_FALSE(history.holds("t", before));
+  EXPECT_TRUE(history.holds("t", history.stand("t")));
+  EXPECT_FALSE(history.last_revision("t", "s"));
+  ack(send("2"), 6, 0);
+  history.check_whole("t", {served("2", 0, 6)}, {}, history.mark());
+  EXPECT_TRUE(failures.empty()) << failures.front();
+  history.observed("t", served("1", 0, 3), {});
+  expect_failure("of a tenant that was deleted");
+}
+
+TEST_F(HistoryTest, ObjectsToAProofOfOtherBytes) {
+  ack(send("1"), 3, 0);
+  history.check_bytes({3, 0}, "s", "1");
+  EXPECT_TRUE(failures.empty());
+  history.check_bytes({3, 0}, "s", "2");
+  expect_failure("what nobody sent");
 }
 
 TEST_F(HistoryTest, ObjectsToAGapAndToAMissingEventInTheWhole) {

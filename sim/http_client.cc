@@ -58,19 +58,35 @@ void HttpClient::close() {
   stream_.clear();
 }
 
-Status HttpClient::send(io::Wait& wait, const HttpRequest& request) {
-  nothing_sent_ = true;
-  if (socket_ == nullptr) {
-    buffer_.clear();
-    VERITY_TRY_ASSIGN(socket_, network_.connect(wait, server_));
-  }
+std::string HttpClient::print(const HttpRequest& request) const {
   std::string text =
       request.method + " " + request.target + " HTTP/1.1\r\nHost: " + server_.describe() + "\r\n";
   for (const auto& [name, value] : request.headers) text += name + ": " + value + "\r\n";
   if (!request.body.empty() || request.method != "GET") {
     text += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
   }
-  text += "\r\n" + request.body;
+  return text + "\r\n" + request.body;
+}
+
+Status HttpClient::connect(io::Wait& wait) {
+  if (socket_ != nullptr) return {};
+  buffer_.clear();
+  VERITY_TRY_ASSIGN(socket_, network_.connect(wait, server_));
+  return {};
+}
+
+void HttpClient::leave_in_the_middle(io::Wait& wait, const HttpRequest& request) {
+  const std::string text = print(request);
+  const std::size_t size = prng_.between(1, text.size());
+  if (connect(wait))
+    ignore(io::write_all(wait, *socket_, as_bytes(std::string_view(text).substr(0, size))), "nobody looks");
+  close();
+}
+
+Status HttpClient::send(io::Wait& wait, const HttpRequest& request) {
+  nothing_sent_ = true;
+  VERITY_TRY(connect(wait));
+  const std::string text = print(request);
   nothing_sent_ = false;
   std::string_view rest = text;
   // Mostly at once, sometimes in crumbs with pauses between them.

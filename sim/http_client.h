@@ -51,6 +51,9 @@ class HttpClient {
   Result<HttpResponse> request(io::Wait& wait, const HttpRequest& request);
   bool nothing_sent() const { return nothing_sent_; }
 
+  // Sends some of the request, up to all of it, and closes the connection without listening.
+  void leave_in_the_middle(io::Wait& wait, const HttpRequest& request);
+
   // Opens an event stream. The head of the answer, with the whole body unless its status is 200.
   Result<HttpResponse> open_stream(io::Wait& wait, const HttpRequest& request);
   // The next event of an open stream; nothing when the server ended it in order.
@@ -59,6 +62,8 @@ class HttpClient {
   void close();
 
  private:
+  std::string print(const HttpRequest& request) const;
+  Status connect(io::Wait& wait);
   Status send(io::Wait& wait, const HttpRequest& request);
   Result<HttpResponse> read_head(io::Wait& wait);
   Status read_body(io::Wait& wait, HttpResponse& response);

@@ -2,25 +2,8 @@
 
 #include "sim/answers.h"
 #include "sim/client.h"
-#include "sim/network.h"
 
 namespace verity::sim {
-namespace {
-
-// Half a request, and gone.
-void send_half(io::Wait& wait, Client& client, const std::string& target) {
-  io::Wait soon = wait.within(patience);
-  auto socket = client.crowd.process.io_world().network.connect(soon, client.server());
-  if (!socket) return;
-  const std::string half =
-      "POST " + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{\"type\":";
-  const std::size_t size = client.prng.between(1, half.size());
-  ignore(io::write_all(soon, **socket, as_bytes(std::string_view(half).substr(0, size))), "it is nonsense");
-  ignore(wait.sleep(client.prng.exponential(20ms)), "it is nonsense");
-}
-
-}  // namespace
-
 void talk_nonsense(io::Wait& wait, Client& client) {
   const std::string events = "/v1/tenants/default/streams/nonsense/events";
   HttpRequest request;
@@ -66,8 +49,14 @@ void talk_nonsense(io::Wait& wait, Client& client) {
       request.body = "{\"type\":\"x\",\"data\":1}";
       request.headers.emplace_back("Idempotency-Key", "a key with spaces");
       break;
-    default:
-      return send_half(wait, client, events);
+    default: {
+      // Some of it, and gone; all of it would be refused.
+      request.body = "{\"type\":";
+      io::Wait soon = wait.within(patience);
+      client.http.leave_in_the_middle(soon, request);
+      ignore(wait.sleep(client.prng.exponential(20ms)), "it is nonsense");
+      return;
+    }
   }
   const auto response = client.ask(wait, request);
   if (!response) return;

@@ -70,6 +70,10 @@ WorkloadPlan draw_work(Prng prng) {
   work.several_streams = prng.below(40);
   work.conflicts = prng.below(8);
   work.nonsense = prng.below(6);
+  work.cloud_events = prng.below(30);
+  work.proofs = prng.below(30);
+  work.leaves = prng.below(8);
+  if (prng.chance(1, 2)) work.tenant_lifetime = milliseconds(prng.between(50, 1500));
   return work;
 }
 

@@ -71,6 +71,10 @@ struct WorkloadPlan {
   std::uint64_t several_streams = 15;
   std::uint64_t conflicts = 3;  // a used key with another body
   std::uint64_t nonsense = 2;   // requests that must be refused
+  std::uint64_t cloud_events = 10;
+  std::uint64_t proofs = 5;    // of the reads
+  std::uint64_t leaves = 3;    // clients that crash in the middle of an append, and come back
+  Duration tenant_lifetime{};  // mean, of the last tenant; zero: it stays
 };
 
 struct Scenario {

@@ -11,7 +11,7 @@ class Subscriber {
       : client_(client),
         tenant_(client.draw_tenant()),
         stream_(client.prng.chance(1, 3) ? "" : client.draw_stream()),
-        epoch_(client.history.epoch()) {}
+        stand_(client.history.stand(tenant_)) {}
 
   void run(io::Wait& wait) {
     while (!client_.should_end(wait) && come(wait)) {
@@ -21,9 +21,9 @@ class Subscriber {
  private:
   // One visit. False: there is no other.
   bool come(io::Wait& wait) {
-    if (client_.history.epoch() != epoch_) {
-      // What it followed was cut off with the end of an asynchronous log: it begins again.
-      epoch_ = client_.history.epoch();
+    if (!holds()) {
+      // The tenant is another one, or what it followed was cut off with the end of an asynchronous log: it begins again.
+      stand_ = client_.history.stand(tenant_);
       last_.reset();
       next_revision_ = 0;
     }
@@ -40,8 +40,7 @@ class Subscriber {
     }
     const Instant leave_at = client_.now() + client_.prng.exponential(2s);
     bool stays = true;
-    while (stays && !client_.should_end(wait) && client_.history.epoch() == epoch_ &&
-           client_.now() < leave_at) {
+    while (stays && !client_.should_end(wait) && holds() && client_.now() < leave_at) {
       io::Wait listening = wait.within(500ms);
       const auto next = client_.http.next_event(listening);
       if (!next || !*next || (*next)->type == "error") {
@@ -56,16 +55,22 @@ class Subscriber {
     return stays;
   }
 
+  bool holds() const { return client_.history.holds(tenant_, stand_); }
+
+  bool may_be_refused(std::string_view code) const {
+    return client_.is_excused(code) ||
+           (!holds() && (code == "tenant_not_found" || code == "stream_not_found"));
+  }
+
   void judge_refusal(const HttpResponse& response) {
     const std::string code = code_of(response);
-    if (code == "stream_not_found" && last_) client_.fail("a stream that was followed is not found");
-    if (code == "stream_not_found" || code == "tenant_not_found" || client_.is_excused(code)) return;
+    if (may_be_refused(code) || (code == "stream_not_found" && !last_)) return;
     client_.fail("a subscription", response);
   }
 
   // An event may be of type "error" too; it has no code.
   void judge_end(const ServerEvent& told) {
-    if (!client_.is_excused(code_in(told.data))) client_.fail("a subscription ended with " + told.data);
+    if (!may_be_refused(code_in(told.data))) client_.fail("a subscription ended with " + told.data);
   }
 
   // False: it makes no sense to listen on.
@@ -76,7 +81,7 @@ class Subscriber {
       client_.fail("a subscription told of something that is no event: " + told.data);
       return false;
     }
-    if (client_.history.epoch() != epoch_) return true;
+    if (!holds()) return true;
     client_.history.observed(tenant_, *event, client_.now());
     if (last_ && event->place <= *last_) {
       client_.fail("a subscription went from " + last_->describe() + " to " + event->place.describe());
@@ -99,7 +104,7 @@ class Subscriber {
   const std::string stream_;  // or empty: the whole tenant
   std::optional<Place> last_;
   std::uint64_t next_revision_ = 0;
-  std::uint64_t epoch_;
+  History::Stand stand_;
 };
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include "sim/append_request.h"
 #include "sim/auditor.h"
+#include "sim/landlord.h"
 #include "sim/nonsense.h"
+#include "sim/prover.h"
 #include "sim/reader.h"
 #include "sim/subscriber.h"
 #include "sim/writer.h"
@@ -40,22 +42,12 @@ void Workload::start() {
   for (std::uint64_t i = 0; i < crowd_.scenario.work.clients; ++i)
     spawn("client", i, [this](io::Wait& wait, Client& client) { run_client(wait, client); });
   for (std::uint64_t i = 0; i < crowd_.scenario.work.subscribers; ++i) spawn("subscriber", i, follow);
-}
-
-void Workload::create_tenants(io::Wait& wait, Client& client) {
-  for (std::uint64_t i = 1; i < client.plan.tenants; ++i) {
-    while (!client.should_end(wait)) {
-      const auto response = client.ask(wait, {"PUT", "/v1/tenants/" + Client::tenant_name(i), {}, ""});
-      if (response && (response->status == 201 || response->status == 409)) break;
-      if (!wait.sleep(100ms)) return;
-    }
-  }
+  if (crowd_.scenario.work.tenants > 1) spawn("landlord", 0, keep_tenants);
 }
 
 void Workload::run_client(io::Wait& wait, Client& client) {
   const WorkloadPlan& plan = client.plan;
   Writer writer(client);
-  if (client.number == 0) create_tenants(wait, client);
   while (!client.should_end(wait)) {
     const std::uint64_t draw = client.prng.below(100);
     if (client.chance_of_100(plan.nonsense)) {
@@ -66,6 +58,8 @@ void Workload::run_client(io::Wait& wait, Client& client) {
         ask_head(wait, client);
       } else if (which == 1) {
         ask_status(wait, client);
+      } else if (client.chance_of_100(plan.proofs)) {
+        client.prng.chance(1, 2) ? ask_inclusion(wait, client) : ask_consistency(wait, client);
       } else {
         read_events(wait, client);
       }
@@ -89,7 +83,7 @@ void Workload::start_probe(std::function<void()> done) {
     while (!client.crowd.world.failure() && !wait.is_cancelled()) {
       SentRequest request;
       request.tenant = "default";
-      request.streams.push_back({"probe", ExpectationKind::any, 0, {draw_event(client)}});
+      request.streams.push_back({"probe", {}, {draw_event(client)}});
       request.idempotency_key = "probe-" + std::to_string(++client.crowd.key_sequence);
       const HttpRequest http = to_http(client, request);
       const std::uint64_t id = client.history.sent(std::move(request));

@@ -37,7 +37,6 @@ class Workload {
 
  private:
   void spawn(std::string_view role, std::uint64_t number, std::function<void(io::Wait&, Client&)> body);
-  void create_tenants(io::Wait& wait, Client& client);
   void run_client(io::Wait& wait, Client& client);
 
   Crowd crowd_;

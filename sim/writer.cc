@@ -30,21 +30,26 @@ bool Writer::carry_out(io::Wait& wait, std::uint64_t id, const HttpRequest& http
 
 Writer::Step Writer::attempt(io::Wait& wait, Attempts& attempts, const HttpRequest& http) {
   const SentRequest& sent = client_.history.request(attempts.id);
-  const auto known_before = client_.history.last_revisions(sent.tenant);
-  const std::uint64_t epoch = client_.history.epoch();
-  // Without a key nobody can ask again what became of it.
+  const auto known_before = client_.history.last_revisions(sent);
+  const History::Stand stand = client_.history.stand(sent.tenant);
+  // Without a key nobody can ask again what became of it, nor of a tenant that may be another one by then.
   const auto unknown = [&] {
     attempts.may_be_under_way = true;
-    return sent.idempotency_key.empty() ? Step::settled : Step::again;
+    return sent.idempotency_key.empty() || client_.may_go(sent.tenant) ? Step::settled : Step::again;
   };
+  if (!sent.idempotency_key.empty() && client_.chance_of_100(client_.plan.leaves)) {
+    client_.http.leave_in_the_middle(wait, http);
+    if (unknown() == Step::settled || !wait.sleep(client_.prng.exponential(500ms))) return Step::settled;
+    return Step::again;
+  }
   const auto response = client_.ask(wait, http, client_.prng.chance(1, 40) ? 10ms : patience);
   if (!response) {
     const bool is_unknown = !client_.http.nothing_sent() || attempts.may_be_under_way;
     if (is_unknown && unknown() == Step::settled) return Step::settled;
     return client_.should_end(wait) ? Step::give_up : Step::again;
   }
-  // An answer from before a crash that may have undone what it says.
-  if (client_.history.epoch() != epoch) return unknown();
+  // An answer about another tenant, or from before a crash that may have undone what it says.
+  if (!client_.history.holds(sent.tenant, stand)) return unknown();
   if (response->status == 201)
     return acknowledge(attempts.id, *response) ? Step::acknowledged : Step::settled;
   const std::string code = code_of(*response);
@@ -53,8 +58,6 @@ Writer::Step Writer::attempt(io::Wait& wait, Attempts& attempts, const HttpReque
     if (!attempts.may_be_under_way) judge_refusal(attempts.id, *response, known_before);
     return Step::settled;
   }
-  if (code == "tenant_not_found" && sent.tenant != "default")
-    return Step::again;  // it is still to be created
   if (code == "idempotency_full" || code == "too_many_connections" || client_.is_excused(code))
     return Step::again;
   client_.fail("an append", *response);
@@ -62,7 +65,7 @@ Writer::Step Writer::attempt(io::Wait& wait, Attempts& attempts, const HttpReque
 }
 
 void Writer::judge_refusal(std::uint64_t id, const HttpResponse& response,
-                           const std::map<std::string, std::uint64_t>& known_before) {
+                           const LastRevisions& known_before) {
   if (client_.history.position_of(id)) {
     // It has been acknowledged before: with its key it must be answered as it was.
     client_.fail("request " + std::to_string(id) + " with key " +
@@ -77,7 +80,8 @@ void Writer::append(io::Wait& wait) {
   const HttpRequest http = to_http(client_, request);
   const std::uint64_t id = client_.history.sent(std::move(request));
   const bool acked = carry_out(wait, id, http, client_.prng.chance(1, 2) ? 1 : 8);
-  if (acked && !client_.history.request(id).idempotency_key.empty()) {
+  const SentRequest& sent = client_.history.request(id);
+  if (acked && !sent.idempotency_key.empty() && !client_.may_go(sent.tenant)) {
     repeatable_.emplace_back(id, http);
     if (repeatable_.size() > 20) repeatable_.erase(repeatable_.begin());
   }
@@ -86,9 +90,10 @@ void Writer::append(io::Wait& wait) {
 void Writer::repeat(io::Wait& wait) {
   const auto [id, http] = repeatable_[client_.prng.below(repeatable_.size())];
   if (!client_.history.position_of(id)) return;  // lost with an asynchronous server: a new request
-  const std::uint64_t epoch = client_.history.epoch();
+  const std::string& tenant = client_.history.request(id).tenant;
+  const History::Stand stand = client_.history.stand(tenant);
   const auto response = client_.ask(wait, http);
-  if (!response || client_.history.epoch() != epoch) return;
+  if (!response || !client_.history.holds(tenant, stand)) return;
   if (response->status == 201) {
     acknowledge(id, *response);
   } else if (!client_.is_excused(code_of(*response))) {
@@ -101,13 +106,15 @@ void Writer::conflict(io::Wait& wait) {
   if (!client_.history.position_of(id)) return;
   SentRequest other = client_.history.request(id);
   other.streams.resize(1);
-  other.streams[0].expected = ExpectationKind::any;
+  other.streams[0].expected = {};
+  other.as_cloud_events = false;
   other.streams[0].events = {draw_event(client_)};
-  const std::uint64_t epoch = client_.history.epoch();
+  const std::string tenant = other.tenant;
+  const History::Stand stand = client_.history.stand(tenant);
   const HttpRequest http = to_http(client_, other);
   const std::uint64_t other_id = client_.history.sent(std::move(other));
   const auto response = client_.ask(wait, http);
-  if (client_.history.epoch() != epoch) return;
+  if (!client_.history.holds(tenant, stand)) return;
   const std::string code = response ? code_of(*response) : "";
   if (!response || (response->status == 422 && code == "idempotency_conflict")) {
     client_.history.refused(other_id);  // whatever happens to it, it must not be carried out

@@ -4,8 +4,6 @@
 #include "sim/client.h"
 
 #include <cstdint>
-#include <map>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,8 +33,7 @@ class Writer {
     bool may_be_under_way = false;
   };
   Step attempt(io::Wait& wait, Attempts& attempts, const HttpRequest& http);
-  void judge_refusal(std::uint64_t id, const HttpResponse& response,
-                     const std::map<std::string, std::uint64_t>& known_before);
+  void judge_refusal(std::uint64_t id, const HttpResponse& response, const LastRevisions& known_before);
   bool acknowledge(std::uint64_t id, const HttpResponse& response);
 
   Client& client_;
