@@ -41,6 +41,7 @@ ByteCount block_count(ByteCount length, ByteCount block_bytes) {
 
 // Appends the zero map if it is needed, the checksums and the padding; returns the size in whole blocks.
 ByteCount finish(FlushHeader header, ByteCount length, ByteCount block_bytes, AlignedBuffer& out) {
+  header.committed = std::min(header.committed, Position{header.end_position().value - 1});
   std::memcpy(out.data(), &header, sizeof(header));  // so that the first block does not look like zeros
   std::vector<ByteCount> zeros;
   for (ByteCount block = 0; block < block_count(length, block_bytes); ++block) {
@@ -74,6 +75,7 @@ FlushHeader header_for(const FlushPlace& place) {
   header.offset = place.offset;
   header.sequence = place.sequence;
   header.durable_mark = place.durable_mark;
+  header.committed = place.committed;
   return header;
 }
 

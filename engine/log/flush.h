@@ -41,7 +41,7 @@ struct FlushHeader {
   std::uint32_t zero_map_bytes = 0;
   ByteCount length = 0;
   Position durable_mark;
-  std::uint64_t reserved = 0;
+  Position committed;
   std::uint64_t zero_map_checksum = 0;
   std::array<std::uint64_t, 2> body_checksum{};
   std::array<std::uint64_t, 2> header_checksum{};
@@ -62,6 +62,7 @@ struct FlushPlace {
   ByteCount offset = 0;
   std::uint64_t sequence = 0;
   Position durable_mark;
+  Position committed;  // at most the last entry the file then holds is written of it
   ByteCount block_bytes = 4096;
 };
 

@@ -24,11 +24,13 @@ Log::Log(const io::World& world, io::Directory& directory, LogOptions options, R
       file_(std::move(recovered.current)),
       next_flush_(recovered.next_flush),
       marked_(recovered.marked),
-      last_flush_at_(world.clock.monotonic()),
+      quiet_since_(world.clock.monotonic()),
       last_(recovered.last),
       head_(recovered.head),
       last_timestamp_(recovered.last_timestamp),
-      durable_(recovered.last) {}
+      durable_(recovered.last),
+      committed_(recovered.committed),
+      noted_committed_(recovered.committed) {}
 
 Log::~Log() {
   VERITY_ASSERT_NOTE(running_.count() == 0, "stop() must have returned");
@@ -103,7 +105,21 @@ FlushPlace Log::place() const {
           .offset = current.end_offset,
           .sequence = next_flush_,
           .durable_mark = durable_,
+          .committed = committed_,
           .block_bytes = current.header.block_bytes};
+}
+
+void Log::set_committed(Position position) {
+  VERITY_ASSERT(position <= last_);
+  if (position <= committed_) return;
+  committed_ = position;
+  quiet_since_ = world_.clock.monotonic();
+  work_.notify_all();
+}
+
+bool Log::awaits_commit() const {
+  const ByteCount block = table_.current().header.block_bytes;
+  return committed_ < durable_ && flush_bytes_at_most(queue_.front()->bytes().size(), block) > room();
 }
 
 void Log::fail_with(const Error& error) {
@@ -114,14 +130,14 @@ void Log::fail_with(const Error& error) {
 void Log::run(io::Wait& wait) {
   while (true) {
     Status done;
-    if (!queue_.empty()) {
+    if (!queue_.empty() && !awaits_commit()) {
       done = flush_queue(wait);
-    } else if (!marked_ && (stopping_ || wait.now() >= last_flush_at_ + options_.mark_delay)) {
+    } else if (owes_mark() && (stopping_ || wait.now() >= quiet_since_ + options_.mark_delay)) {
       done = write_mark(wait);
     } else if (stopping_) {
       return;
     } else {
-      io::Wait quiet = marked_ ? wait : wait.until(last_flush_at_ + options_.mark_delay);
+      io::Wait quiet = owes_mark() ? wait.until(quiet_since_ + options_.mark_delay) : wait;
       ignore(work_.wait(quiet), "work or quiet: both are looked at above");
     }
     if (!done) return fail_with(done.error());
@@ -147,27 +163,31 @@ Status Log::flush_queue(io::Wait& wait) {
   const ByteCount size = build_flush(place(), entries, buffer_, &starts);
   SegmentInfo& current = table_.current();
   const Instant begun = wait.now();
+  const Position noting = std::min(committed_, entries.back()->position());
   VERITY_TRY(file_->write(wait, current.end_offset, buffer_.view().first(size), io::Durability::durable));
 
   ++next_flush_;
+  noted_committed_ = std::max(noted_committed_, noting);
   durable_ = entries.back()->position();
   current.end_offset += size;
   current.end_position = durable_.next();
   table_.current_starts.insert(table_.current_starts.end(), starts.begin(), starts.end());
   marked_ = false;
-  last_flush_at_ = wait.now();
+  quiet_since_ = wait.now();
   for (const EntryPtr& entry : entries) {
     queued_bytes_ -= entry->bytes().size();
     queued_flush_bytes_ -= flush_bytes_at_most(entry->bytes().size(), AlignedBuffer::alignment);
   }
-  if (on_durable) on_durable(entries, {size, last_flush_at_ - begun});
+  if (on_durable) on_durable(entries, {size, quiet_since_ - begun});
   // One huge batch must not hold its memory for ever.
   if (buffer_.size() > 4 * options_.flush_bytes_max) buffer_ = AlignedBuffer();
   return {};
 }
 
 Status Log::write_mark(io::Wait& wait) {
-  marked_ = true;  // also if there is no room: the segment that follows proves as much
+  // Also if there is no room: the segment that follows proves as much.
+  marked_ = true;
+  noted_committed_ = std::min(committed_, durable_);
   if (room() < table_.current().header.block_bytes) return {};
   AlignedBuffer buffer;
   const Sha256Digest head = queue_.empty() ? head_ : queue_.front()->header().parent;
@@ -189,6 +209,7 @@ Status Log::switch_segment(io::Wait& wait) {
   ++next_flush_;
   full.end_offset += size;
   marked_ = true;
+  noted_committed_ = durable_;
 
   SegmentHeader header = full.header;
   header.block_bytes = static_cast<std::uint32_t>(next->block_bytes());

@@ -3,6 +3,9 @@
 //   propose ─► queue ─► flush (one in flight) ─► durable ─► on_durable
 //                         whatever arrives meanwhile forms the next flush
 //
+// Durable is what this node has; committed is what the cluster will keep, and somebody else tells (set_committed). Only
+// what is committed is ever sealed.
+//
 // All calls come from fibers of one loop. After an I/O error of the writer nothing more is taken: what is on disk is then
 // known only to recovery, and the node stops.
 #pragma once
@@ -16,6 +19,7 @@
 #include "io/base/result.h"
 #include "io/fiber/sync.h"
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -58,7 +62,8 @@ class Log {
 
   // Spawns the writer; not for read-only logs. Set the callbacks first.
   void start();
-  // Makes everything proposed durable, writes the last mark, ends all fibers. Also after a failure.
+  // Makes everything proposed durable, writes the last mark, ends all fibers. Also after a failure. What does not fit into
+  // a segment that cannot be sealed, because its last entry is not committed, is given up.
   void stop(io::Wait& wait);
 
   // Gives the entry its place: position, parent, a timestamp not before the last one, cluster and epoch. Kind, tenant,
@@ -73,9 +78,14 @@ class Log {
   // The largest body that fits into a segment.
   ByteCount body_bytes_max() const;
 
+  // Every entry up to here is committed; at most last_proposed(). Earlier positions than before change nothing. Goes into
+  // the file with the next flush, or with a mark when all is quiet; lets a full segment be sealed.
+  void set_committed(Position position);
+
   Position last_proposed() const { return last_; }
   const Sha256Digest& proposed_head() const { return head_; }
   Position durable() const { return durable_; }
+  Position committed() const { return committed_; }
   Timestamp last_timestamp() const { return last_timestamp_; }
   std::size_t queued_entries() const { return queue_.size(); }
   ByteCount queued_bytes() const { return queued_bytes_; }
@@ -87,6 +97,9 @@ class Log {
   Status write_mark(io::Wait& wait);
   Status switch_segment(io::Wait& wait);
   ByteCount room() const;
+  // The next flush needs another segment, and this one cannot be sealed yet.
+  bool awaits_commit() const;
+  bool owes_mark() const { return !marked_ || noted_committed_ < std::min(committed_, durable_); }
   FlushPlace place() const;
   void fail_with(const Error& error);
 
@@ -100,13 +113,15 @@ class Log {
   std::unique_ptr<io::File> file_;
   std::uint64_t next_flush_;
   bool marked_;
-  Instant last_flush_at_;
+  Instant quiet_since_;
 
   // Invariant: durable_ + queue and flush in flight == last_.
   Position last_;
   Sha256Digest head_;
   Timestamp last_timestamp_;
   Position durable_;
+  Position committed_;
+  Position noted_committed_;  // so says the file
   std::deque<EntryPtr> queue_;
   ByteCount queued_bytes_ = 0;
   ByteCount queued_flush_bytes_ = 0;  // if every queued entry had a flush of its own

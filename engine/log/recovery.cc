@@ -1,7 +1,7 @@
 #include "engine/log/recovery.h"
 
 #include "engine/log/segment_files.h"
-#include "engine/log/segment_scanner.h"
+#include "engine/log/uncommitted_tail.h"
 #include "io/base/aligned_buffer.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
@@ -68,8 +68,9 @@ class Recovery {
   Result<std::size_t> first_to_scan();
   Status scan_sealed(std::size_t index);
   Status scan_current();
-  Status take(ScannedFlush& flush, std::vector<std::uint32_t>* starts);
-  Status end_current(const SegmentScanner& scanner, const ScanStop& stop);
+  Status take_committed(const std::vector<PlacedEntry>& entries);
+  Status take_tail(UncommittedTail& tail);
+  Status end_current(const SegmentScanner& scanner, const ScanStop& stop, UncommittedTail& tail);
   Status rewrite_last_flush();
   Status finish_seal();
   Status report(Damage damage);
@@ -221,12 +222,11 @@ Status Recovery::read_sealed_headers() {
   return {};
 }
 
-Status Recovery::take(ScannedFlush& flush, std::vector<std::uint32_t>* starts) {
-  if (starts != nullptr) starts->insert(starts->end(), flush.starts.begin(), flush.starts.end());
-  for (const EntryPtr& entry : flush.entries) {
-    result_.last = entry->position();
-    result_.head = entry->hash();
-    result_.last_timestamp = entry->header().timestamp;
+Status Recovery::take_committed(const std::vector<PlacedEntry>& entries) {
+  for (const auto& [entry, start] : entries) {
+    result_.committed = result_.last = entry->position();
+    result_.committed_head = result_.head = entry->hash();
+    result_.committed_timestamp = result_.last_timestamp = entry->header().timestamp;
     if (entry->position() == input_.checkpoint && entry->hash() != input_.checkpoint_hash) {
       return fail(ErrorCode::corrupt, "the checkpoint at position " + input_.checkpoint.describe() +
                                           " belongs to another history than the log");
@@ -238,6 +238,16 @@ Status Recovery::take(ScannedFlush& flush, std::vector<std::uint32_t>* starts) {
   return {};
 }
 
+Status Recovery::take_tail(UncommittedTail& tail) {
+  VERITY_TRY(take_committed(tail.take_up_to(input_.checkpoint)));
+  for (PlacedEntry& placed : tail.take_all()) result_.tail.push_back(std::move(placed.entry));
+  if (result_.tail.empty()) return {};
+  result_.last = result_.tail.back()->position();
+  result_.head = result_.tail.back()->hash();
+  result_.last_timestamp = result_.tail.back()->header().timestamp;
+  return {};
+}
+
 Status Recovery::scan_sealed(std::size_t index) {
   const SegmentInfo& info = result_.table.segments[index];
   const SegmentInfo& following = result_.table.segments[index + 1];
@@ -245,10 +255,11 @@ Status Recovery::scan_sealed(std::size_t index) {
   VERITY_TRY_ASSIGN(const auto file, directory_.open(wait_, name, {.mode = io::OpenMode::read}));
   VERITY_TRY_ASSIGN(const ByteCount size, file->size(wait_));
   SegmentScanner scanner(*file, info.header, size, Position{following.header.first_position.value - 1});
+  UncommittedTail tail;
   while (true) {
     VERITY_TRY_ASSIGN(ScanStep step, scanner.next(wait_));
     if (auto* const flush = std::get_if<ScannedFlush>(&step)) {
-      VERITY_TRY(take(*flush, nullptr));
+      VERITY_TRY(take_committed(tail.take(*flush)));
       continue;
     }
     const ScanStop& stop = std::get<ScanStop>(step);
@@ -256,7 +267,8 @@ Status Recovery::scan_sealed(std::size_t index) {
                            scanner.next_position() == following.header.first_position &&
                            scanner.next_sequence() == following.header.first_flush;
     if (continues) return {};
-    deriving_ = false;  // what follows cannot be derived without what is missing
+    VERITY_TRY(take_committed(tail.take_all()));  // the segment was sealed, so they are
+    deriving_ = false;                            // what follows cannot be derived without what is missing
     return report({in_log(name), stop.offset, stop.position,
                    scanner.sealed() ? "the next segment does not continue this one" : stop.what});
   }
@@ -275,15 +287,18 @@ Status Recovery::scan_current() {
                                             "; move the data directory back, or restore a backup here");
   }
   if (result_.last.value == 0) {  // nothing scanned before
-    result_.last = Position{info.header.first_position.value - 1};
-    result_.head = info.header.parent;
+    result_.committed = result_.last = Position{info.header.first_position.value - 1};
+    result_.committed_head = result_.head = info.header.parent;
   }
   SegmentScanner scanner(*opened.file, info.header, opened.file_bytes,
                          std::max(input_.checkpoint, input_.known_durable));
+  UncommittedTail tail;
+  std::vector<std::uint32_t>& starts = result_.table.current_starts;
   while (true) {
     VERITY_TRY_ASSIGN(ScanStep step, scanner.next(wait_));
     if (auto* const flush = std::get_if<ScannedFlush>(&step)) {
-      VERITY_TRY(take(*flush, &result_.table.current_starts));
+      starts.insert(starts.end(), flush->starts.begin(), flush->starts.end());
+      VERITY_TRY(take_committed(tail.take(*flush)));
       last_flush_ = flush->header;
       continue;
     }
@@ -297,11 +312,12 @@ Status Recovery::scan_current() {
       stop.what =
           "the file ends here, but it was made with " + std::to_string(info.header.size_bytes) + " bytes";
     }
-    return end_current(scanner, stop);
+    return end_current(scanner, stop, tail);
   }
 }
 
-Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop) {
+Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop, UncommittedTail& tail) {
+  VERITY_TRY(take_tail(tail));
   SegmentInfo& info = result_.table.current();
   info.end_position = scanner.next_position();
   info.end_offset = scanner.offset();

@@ -36,8 +36,9 @@ struct RecoveryInput {
   ByteCount derive_bytes_max = 128 * MiB;
   // Nothing is written: a damaged end is cut in memory only and reported.
   bool read_only = false;
-  // Every verified entry after the checkpoint, in order. Not called when there is no checkpoint and the sealed segments
-  // have more than `derive_bytes_max`: then the caller derives everything in the background (replay.h).
+  // Every verified entry after the checkpoint that is known to be committed, in order. Not called when there is no
+  // checkpoint and the sealed segments have more than `derive_bytes_max`: then the caller derives everything in the
+  // background (replay.h).
   std::function<Status(const EntryPtr&)> apply;
 };
 
@@ -48,6 +49,13 @@ struct Recovered {
   Position last;      // last entry; 0 if there is none
   Sha256Digest head;  // its chain hash; zeros if there is none
   Timestamp last_timestamp;
+  // Every entry up to here is known to be committed: a flush, a sealed segment or the checkpoint says so.
+  Position committed;
+  Sha256Digest committed_head;
+  Timestamp committed_timestamp;
+  // committed + 1 ..= last: durable here; whether they are committed only the cluster can tell. A cluster of one commits
+  // them by finding them.
+  std::vector<EntryPtr> tail;
   Position applied;                // up to here `apply` was called (or the checkpoint)
   bool marked = true;              // the last flush is covered by a durable mark
   std::vector<Damage> damage;      // not empty: the log may only be read

@@ -17,7 +17,7 @@ class Wait;
 namespace verity::log {
 
 // Hands every entry of [begin, end) to `apply`, which may suspend. Stops at damage and returns it; the segments' files may
-// be switched meanwhile, entries before `end` are durable.
+// be switched meanwhile, entries before `end` are durable and committed.
 Result<std::optional<Damage>> replay(io::Wait& wait, io::Directory& directory, const SegmentTable& table,
                                      Position begin, Position end,
                                      const std::function<Status(const EntryPtr&)>& apply);

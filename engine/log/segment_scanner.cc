@@ -107,6 +107,7 @@ Result<ScanStep> SegmentScanner::next(io::Wait& wait) {
   sealed_ = flush.header.kind == FlushKind::seal;
   position_ = flush.header.end_position();
   mark_ = std::max(mark_, flush.header.durable_mark);
+  committed_ = std::max(committed_, flush.header.committed);
   ++sequence_;
   offset_ = flush.end;
   return std::move(flush);
@@ -136,6 +137,11 @@ Result<SegmentScanner::Look> SegmentScanner::look(io::Wait& wait) {
                      header->describe() + " of segment " + std::to_string(header->segment) + " and cluster " +
                          header->cluster_id.describe() + " stands where flush " + std::to_string(sequence_) +
                          " was expected"};
+  }
+  if (header->committed >= header->end_position()) {
+    return Suspicion{FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
+                     header->describe() + " says that position " + header->committed.describe() +
+                         " is committed, which it cannot know"};
   }
   const ByteCount size = round_up(header->length, block_bytes);
   if (size > file_bytes_ - offset_) {

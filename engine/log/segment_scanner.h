@@ -53,6 +53,7 @@ class SegmentScanner {
   Position next_position() const { return position_; }
   const Sha256Digest& head() const { return head_; }
   Position durable_mark() const { return mark_; }
+  Position committed() const { return committed_; }  // 0 if nothing says so
   bool sealed() const { return sealed_; }
 
  private:
@@ -81,6 +82,7 @@ class SegmentScanner {
   Position position_;
   Sha256Digest head_;
   Position mark_;
+  Position committed_;
   bool sealed_ = false;
   std::optional<ScanStop> stop_;
 

@@ -1,7 +1,7 @@
 #include "engine/log/verify.h"
 
 #include "engine/log/segment_files.h"
-#include "engine/log/segment_scanner.h"
+#include "engine/log/uncommitted_tail.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
 #include "io/file.h"
@@ -35,7 +35,7 @@ class Verification {
   Result<Opened> open(std::uint64_t sequence);
   Result<std::optional<SegmentHeader>> read_header(const Opened& opened, std::uint64_t sequence);
   Status check_segment(const Opened& opened, const SegmentHeader& header);
-  Status take(const ScannedFlush& flush, const SegmentHeader& header, const std::string& name);
+  Status take(const std::vector<PlacedEntry>& entries, const SegmentHeader& header, const std::string& name);
   void progress(ByteCount more);
 
   io::Wait& wait_;
@@ -115,33 +115,33 @@ void Verification::progress(ByteCount more) {
   if (options_.on_progress) options_.on_progress(std::min(report_.bytes, bytes_total_), bytes_total_);
 }
 
-Status Verification::take(const ScannedFlush& flush, const SegmentHeader& header, const std::string& name) {
-  for (std::size_t i = 0; i < flush.entries.size(); ++i) {
-    const EntryPtr& entry = flush.entries[i];
+Status Verification::take(const std::vector<PlacedEntry>& entries, const SegmentHeader& header,
+                          const std::string& name) {
+  for (const auto& [entry, start] : entries) {
     ++report_.entries;
     if (!body_hash_matches(*entry)) {
       report_.damage.push_back(
-          {name, flush.starts[i], entry->position(),
+          {name, start, entry->position(),
            "the body does not have the hash that its header binds, though its checksum is right"});
     }
     if (chain_broken_) continue;
     if (entry->header().timestamp < report_.last_timestamp) {
       report_.damage.push_back(
-          {name, flush.starts[i], entry->position(), "its timestamp is before that of the entry before"});
+          {name, start, entry->position(), "its timestamp is before that of the entry before"});
     }
     report_.last = entry->position();
     report_.head = entry->hash();
     report_.last_timestamp = entry->header().timestamp;
     tree_.append(merkle_leaf(entry->hash()));
-    if (options_.on_entry) VERITY_TRY(options_.on_entry(entry, header.sequence, flush.starts[i]));
+    if (options_.on_entry) VERITY_TRY(options_.on_entry(entry, header.sequence, start));
   }
-  progress(flush.end - flush.header.offset);
   return {};
 }
 
 Status Verification::check_segment(const Opened& opened, const SegmentHeader& header) {
   const std::string name = "log/" + opened.name;
   ByteCount behind = 0;  // flushes below here were taken in an earlier attempt
+  UncommittedTail tail;
   for (int attempt = 1;; ++attempt) {
     VERITY_TRY_ASSIGN(const ByteCount size, opened.file->size(wait_));
     // A sealed segment has a successor, so all of it was durable.
@@ -154,10 +154,18 @@ Status Verification::check_segment(const Opened& opened, const SegmentHeader& he
       if (auto* const stopped = std::get_if<ScanStop>(&step)) {
         stop = std::move(*stopped);
       } else if (const auto& flush = std::get<ScannedFlush>(step); flush.header.offset >= behind) {
-        VERITY_TRY(take(flush, header, name));
+        VERITY_TRY(take(tail.take(flush), header, name));
+        progress(flush.end - flush.header.offset);
         behind = flush.end;
       }
     }
+    const bool again = !opened.sealed && !scanner.sealed() && stop->verdict != Verdict::end_of_log &&
+                       attempt < tail_attempts;
+    if (again) {
+      VERITY_TRY(wait_.sleep(tail_pause));
+      continue;
+    }
+    VERITY_TRY(take(tail.take_all(), header, name));
     next_flush_ = scanner.next_sequence();
     report_.durable = std::max(report_.durable, std::min(scanner.durable_mark(), report_.last));
     if (opened.sealed && scanner.sealed()) {
@@ -165,10 +173,6 @@ Status Verification::check_segment(const Opened& opened, const SegmentHeader& he
       return {};
     }
     if (!opened.sealed && (stop->verdict == Verdict::end_of_log || scanner.sealed())) return {};
-    if (!opened.sealed && attempt < tail_attempts) {
-      VERITY_TRY(wait_.sleep(tail_pause));
-      continue;
-    }
     if (stop->verdict == Verdict::torn) {
       report_.notes.push_back(name + " at offset " + std::to_string(stop->offset) +
                               ": a torn flush, never acknowledged; the next start drops it");

@@ -92,6 +92,7 @@ Status NodeImpl::run(io::Wait& wait) {
     metrics_.log_bytes_total += report.bytes;
     metrics_.durable_write_duration.observe(report.duration);
     metrics_.flush_bytes.observe(report.bytes);
+    log_.set_committed(entries.back()->position());  // a cluster of one
     if (options_.sync_mode == SyncMode::fsync) enqueue(entries);
   };
 
@@ -102,6 +103,7 @@ Status NodeImpl::run(io::Wait& wait) {
     };
     mend_tree();
   }
+  log_.set_committed(log_.durable());
   index_ready_ = derived_.position == log_.last_proposed();
   if (!index_ready_) spawn("rebuild", &NodeImpl::rebuild);
   if (!options_.read_only) {

@@ -128,6 +128,11 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
     return derive(wait, *entry, *opened.derived, opened.tree_nodes.get());
   };
   VERITY_TRY_ASSIGN(opened.recovered, log::recover(wait, *opened.log_directory, input));
+  // A cluster of one: what is durable is committed.
+  for (const log::EntryPtr& entry : opened.recovered.tail) {
+    if (entry->position() == opened.derived->position.next()) VERITY_TRY(input.apply(entry));
+  }
+  opened.recovered.tail.clear();
   opened.notes.insert(opened.notes.end(), opened.recovered.notes.begin(), opened.recovered.notes.end());
   opened.damage = opened.recovered.damage;
   return {};

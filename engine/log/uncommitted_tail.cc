@@ -1,0 +1,25 @@
+#include "engine/log/uncommitted_tail.h"
+
+namespace verity::log {
+
+std::vector<PlacedEntry> UncommittedTail::take(const ScannedFlush& flush) {
+  for (std::size_t i = 0; i < flush.entries.size(); ++i) {
+    entries_.push_back({flush.entries[i], flush.starts[i]});
+  }
+  return flush.header.kind == FlushKind::seal ? take_all() : take_up_to(flush.header.committed);
+}
+
+std::vector<PlacedEntry> UncommittedTail::take_all() {
+  return take_up_to(Position{UINT64_MAX});
+}
+
+std::vector<PlacedEntry> UncommittedTail::take_up_to(Position position) {
+  std::vector<PlacedEntry> taken;
+  while (!entries_.empty() && entries_.front().entry->position() <= position) {
+    taken.push_back(std::move(entries_.front()));
+    entries_.pop_front();
+  }
+  return taken;
+}
+
+}  // namespace verity::log
