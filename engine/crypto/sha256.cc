@@ -36,12 +36,4 @@ Sha256Digest sha256(std::initializer_list<ByteView> parts) {
   return result;
 }
 
-std::optional<Sha256Digest> Sha256Digest::parse(std::string_view hex) {
-  const std::optional<Bytes> bytes = from_hex(hex);
-  if (!bytes || bytes->size() != 32) return std::nullopt;
-  Sha256Digest digest;
-  std::memcpy(digest.bytes.data(), bytes->data(), 32);
-  return digest;
-}
-
 }  // namespace verity

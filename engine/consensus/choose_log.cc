@@ -1,0 +1,58 @@
+#include "engine/consensus/choose_log.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace verity::consensus {
+namespace {
+
+// As the chosen log says it, if everything up to `committed` is.
+Membership membership_of(const Vote& vote, Position committed) {
+  Membership membership{.voters = vote.voters, .change = {}};
+  for (const EntryInfo& entry : vote.tail) {
+    if (!entry.voters) continue;
+    if (entry.position <= committed || membership.voters.empty()) {
+      membership.voters = *entry.voters;
+    } else if (!membership.change) {
+      membership.change = JointChange{entry.position, *entry.voters};
+    }
+  }
+  return membership;
+}
+
+}  // namespace
+
+std::variant<ChosenLog, NotYet> choose_log(const Member& candidate, const std::map<Member, Vote>& votes) {
+  if (votes.empty()) return NotYet{"no votes"};
+  const auto rank = [&](const auto& vote) {  // of equal logs, one's own needs no fetching
+    return std::tuple(vote.second.log_view, vote.second.head(), vote.first == candidate);
+  };
+  const auto best = std::max_element(votes.begin(), votes.end(),
+                                     [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  const Position head = best->second.head();
+  Position committed;
+  for (const auto& [voter, vote] : votes) committed = std::max(committed, vote.committed);
+  if (committed > head) return NotYet{"the best log ends before what is committed"};
+
+  const Membership membership = membership_of(best->second, committed);
+  if (!membership.is_voter(best->first)) return NotYet{"the best log is of somebody without a vote in it"};
+  if (!membership.is_voter(candidate)) return NotYet{"the candidate has no vote in the best log"};
+  MemberSet voters;
+  for (const auto& [voter, vote] : votes) voters.add(voter);
+  if (!membership.elects(voters)) return NotYet{"no majority"};
+
+  const bool may_have_lost = std::any_of(votes.begin(), votes.end(), [&](const auto& vote) {
+    return vote.second.log_view == best->second.log_view && vote.second.unknown_from;
+  });
+  if (may_have_lost) {
+    MemberSet never_had;
+    for (const auto& [voter, vote] : votes) {
+      if (vote.head() <= head && !vote.unknown_from) never_had.add(voter);
+    }
+    if (!membership.blocks(head.next(), never_had))
+      return NotYet{"somebody may have lost entries beyond the best log"};
+  }
+  return ChosenLog{best->first, committed};
+}
+
+}  // namespace verity::consensus

@@ -1,0 +1,134 @@
+// Filling: a node makes its log that of a view. What both logs have in common is not touched; the rest is fetched from the
+// log's owner and takes the place of what was there, durably, before the node says that it holds the log of the view.
+#include "engine/consensus/replica.h"
+
+#include "io/base/assert.h"
+
+#include <algorithm>
+
+namespace verity::consensus {
+namespace {
+
+std::optional<Sha256Digest> hash_at(const StartView& target, Position position) {
+  if (position == target.committed) return target.committed_hash;
+  if (position < target.committed || position > target.head()) return std::nullopt;
+  return target.tail[position.value - target.committed.value - 1].hash;
+}
+
+// The last position up to which `journal` is the target, as far as can be told without fetching.
+Position common_end(const Journal& journal, const StartView& target) {
+  Position last = journal.committed();  // committed is committed everywhere
+  const Position first_known = std::max(target.committed, journal.base());
+  if (journal.hash_at(first_known) != hash_at(target, first_known)) return last;
+  last = std::max(last, first_known);
+  while (last < std::min(journal.head(), target.head()) &&
+         journal.hash_at(last.next()) == hash_at(target, last.next()))
+    last = last.next();
+  return last;
+}
+
+}  // namespace
+
+void Replica::begin_filling(Filling filling) {
+  status_ = Status::filling;
+  filling_ = std::move(filling);
+  filling_->common = common_end(journal_, filling_->target);
+  fill();
+}
+
+void Replica::replace(Position first, std::deque<EntryInfo> entries) {
+  const std::vector<EntryInfo> list(entries.begin(), entries.end());
+  const bool appends = first > journal_.head();
+  if (!appends) journal_.cut(first);
+  for (const EntryInfo& entry : list) journal_.append(entry);
+  if (appends && list.empty()) return;
+  if (appends) {
+    effects_.push_back(AppendLog{journal_.generation(), list});
+  } else {
+    effects_.push_back(ReplaceLog{journal_.generation(), first, list});
+  }
+}
+
+// Goes on: fetches what is missing, then writes it.
+void Replica::fill() {
+  Filling& filling = *filling_;
+  if (!is_saved() || filling.fetching || filling.written) return finish_filling();
+  const Position have{filling.common.value + filling.got.size()};
+  const Position head = filling.target.head();
+  if (have < head) {
+    filling.fetching = true;
+    return send(filling.source, Fetch{promises_.view, have.next(),
+                                      std::min(head, Position{have.value + options_.batch_entries_max})});
+  }
+  filling.written = true;
+  if (!filling.got.empty() || journal_.head() > head) replace(filling.common.next(), std::move(filling.got));
+  filling.got.clear();
+  finish_filling();
+}
+
+void Replica::on(const Member& from, const Fetch& m) {
+  const bool frozen = status_ == Status::changing && is_saved();  // as it was voted for
+  const bool holds = (status_ == Status::primary || status_ == Status::backup) && is_saved();
+  const Position end = frozen ? std::max(journal_.durable(), journal_.committed()) : journal_.head();
+  if ((!frozen && !holds) || m.first.value == 0 || m.first > m.last || m.first > end)
+    return ignore_message(from, m, "not here");
+  send(from, Fetched{promises_.view, range_from(m.first, std::min(m.last, end))});
+}
+
+void Replica::on(const Member& from, const Fetched& m) {
+  if (status_ != Status::filling || !filling_ || filling_->source != from || !filling_->fetching)
+    return ignore_message(from, m, "nobody asked");
+  Filling& filling = *filling_;
+  const StartView& target = filling.target;
+  bool grew = false;
+  for (const EntryInfo& entry : m.range.entries) {
+    const Position have{filling.common.value + filling.got.size()};
+    if (entry.position <= have) continue;
+    if (filling.got.empty() && journal_.hash_at(entry.position) == entry.hash) {
+      filling.common =
+          entry.position;  // never rewritten: until the rest is durable, this node vouches for it
+      grew = true;
+      continue;
+    }
+    const Sha256Digest parent =
+        filling.got.empty() ? *journal_.hash_at(filling.common) : filling.got.back().hash;
+    const std::optional<Sha256Digest> wanted = hash_at(target, entry.position);
+    const bool fits = entry.position == have.next() && entry.position <= target.head() &&
+                      entry.parent == parent && (!wanted || *wanted == entry.hash);
+    if (!fits) return ignore_message(from, m, "not the log of the view");
+    filling.got.push_back(entry);
+    grew = true;
+  }
+  if (!grew) return ignore_message(from, m, "nothing new");
+  filling.fetching = false;
+  heard_primary();
+  take_committed();
+  fill();
+}
+
+// What is committed need not wait for the rest: memory stays bounded however far behind the node is.
+void Replica::take_committed() {
+  Filling& filling = *filling_;
+  if (filling.got.empty() || filling.got.size() < options_.batch_entries_max ||
+      filling.got.back().position > filling.target.committed)
+    return;
+  const Position first = filling.common.next();
+  filling.common = filling.got.back().position;
+  replace(first, std::move(filling.got));
+  filling.got.clear();
+  commit(filling.common);
+}
+
+void Replica::finish_filling() {
+  if (!filling_ || !filling_->written || !is_saved()) return;
+  const StartView& target = filling_->target;
+  VERITY_ASSERT(journal_.head() == target.head() && journal_.head_hash() == target.head_hash());
+  commit(std::min(filling_->committed, journal_.head()));
+  if (journal_.durable() < target.head() || promises_.log_view == promises_.view) return;
+  Promises promises = promises_;
+  promises.log_view = promises_.view;
+  promises.unknown_from.reset();  // what this log does not hold was never committed
+  save(promises);
+}
+
+}  // namespace verity::consensus

@@ -1,0 +1,111 @@
+#include "engine/consensus/journal.h"
+
+#include "io/base/assert.h"
+
+#include <algorithm>
+
+namespace verity::consensus {
+
+std::string EntryInfo::describe() const {
+  return position.describe() + "/" + view.describe() + " " + hash.describe().substr(0, 8) +
+         (voters ? " voters=" + voters->describe() : "");
+}
+
+Journal::Journal(JournalStart start)
+    : base_(start.committed),
+      base_hash_(start.committed_hash),
+      base_voters_(start.voters),
+      committed_(start.committed),
+      durable_(start.committed),
+      unknown_from_(start.unknown_from) {
+  derive_membership();
+  for (EntryInfo& entry : start.tail) append(std::move(entry));
+  durable_ = head();
+}
+
+std::optional<Sha256Digest> Journal::hash_at(Position position) const {
+  if (position == base_) return base_hash_;
+  if (position < base_ || position > head()) return std::nullopt;
+  return at(position).hash;
+}
+
+const EntryInfo& Journal::at(Position position) const {
+  VERITY_ASSERT(position > base_ && position <= head());
+  return entries_[position.value - base_.value - 1];
+}
+
+std::vector<EntryInfo> Journal::range(Position first, Position last) const {
+  std::vector<EntryInfo> some;
+  first = std::max(first, base_.next());
+  last = std::min(last, head());
+  for (Position at_position = first; at_position <= last; at_position = at_position.next())
+    some.push_back(at(at_position));
+  return some;
+}
+
+bool Journal::continues(const EntryInfo& entry) const {
+  return entry.position == head().next() && entry.parent == head_hash();
+}
+
+void Journal::append(EntryInfo entry) {
+  VERITY_ASSERT(continues(entry));
+  const bool changes_voters = entry.voters != nullptr;
+  entries_.push_back(std::move(entry));
+  if (changes_voters) derive_membership();
+}
+
+void Journal::cut(Position first) {
+  VERITY_ASSERT(first > committed_);
+  ++generation_;
+  if (first > head()) return;
+  entries_.resize(first.value - base_.value - 1);
+  durable_ = std::min(durable_, head());
+  derive_membership();
+}
+
+void Journal::made_durable(std::uint64_t generation, Position position) {
+  if (generation != generation_) return;
+  VERITY_ASSERT(position <= head());
+  durable_ = std::max(durable_, position);
+}
+
+void Journal::commit(Position position) {
+  VERITY_ASSERT(position >= committed_ && position <= head());
+  committed_ = position;
+  if (membership_.change && membership_.change->at <= committed_) derive_membership();
+}
+
+void Journal::forget_committed(std::size_t count) {
+  while (committed_.value - base_.value > count && base_ < durable_) {
+    EntryInfo& first = entries_.front();
+    base_ = first.position;
+    base_hash_ = first.hash;
+    if (first.voters) base_voters_ = *first.voters;
+    entries_.pop_front();
+  }
+}
+
+// From the base on: the last committed word on it, and the first one after it.
+void Journal::derive_membership() {
+  membership_ = {.voters = base_voters_, .change = {}};
+  for (const EntryInfo& entry : entries_) {
+    if (!entry.voters) continue;
+    if (entry.position <= committed_ || membership_.voters.empty()) {
+      membership_.voters = *entry.voters;
+    } else if (!membership_.change) {
+      membership_.change = JointChange{entry.position, *entry.voters};
+    }
+  }
+}
+
+std::string Journal::describe() const {
+  std::string text = "base=" + base_.describe() + " committed=" + committed_.describe() +
+                     " durable=" + durable_.describe() + " head=" + head().describe() +
+                     " unknown=" + (unknown_from_ ? unknown_from_->describe() : "-") + " [";
+  for (const EntryInfo& entry : entries_) {
+    if (entry.position > committed_) text += (text.back() == '[' ? "" : ", ") + entry.describe();
+  }
+  return text + "]";
+}
+
+}  // namespace verity::consensus

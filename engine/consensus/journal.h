@@ -1,0 +1,85 @@
+// What a node knows of its own log: everything up to the base is committed and only its hash is kept; the entries after it
+// are held one by one. Positions are contiguous and every parent fits.
+//
+//   1 ......... base | base+1 .. committed .. durable .. head        what a crash keeps: 1..durable
+//
+// If the end of the log was found damaged, the node may once have acknowledged entries that it no longer holds: every
+// position from `unknown_from` on, without bound (Alagappan et al. 2018). It is durable in the node's state.
+#pragma once
+
+#include "engine/consensus/entry_info.h"
+#include "engine/consensus/membership.h"
+
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace verity::consensus {
+
+// What recovery found.
+struct JournalStart {
+  Position committed;           // known to be
+  Sha256Digest committed_hash;  // zeros at 0
+  MemberSet voters;             // as of `committed`; empty: the node is no member of anything yet
+  std::deque<EntryInfo> tail;   // committed+1 ..., all durable
+  std::optional<Position> unknown_from;
+};
+
+class Journal {
+ public:
+  explicit Journal(JournalStart start);
+
+  Position base() const { return base_; }
+  Position committed() const { return committed_; }
+  Position head() const { return Position{base_.value + entries_.size()}; }
+  Position durable() const { return durable_; }
+  const Sha256Digest& head_hash() const { return entries_.empty() ? base_hash_ : entries_.back().hash; }
+  // The hash of a position of base..head; nothing for any other.
+  std::optional<Sha256Digest> hash_at(Position position) const;
+  // The entry of a position of base+1..head.
+  const EntryInfo& at(Position position) const;
+  // Those of base+1..head that are within [first, last].
+  std::vector<EntryInfo> range(Position first, Position last) const;
+
+  // With the changes that are not committed.
+  const Membership& membership() const { return membership_; }
+  // Who votes after committed().
+  const MemberSet& committed_voters() const { return membership_.voters; }
+  const std::optional<Position>& unknown_from() const { return unknown_from_; }
+
+  // Does the entry follow head()?
+  bool continues(const EntryInfo& entry) const;
+  // Requires continues().
+  void append(EntryInfo entry);
+  // Drops everything from `first` on; first > committed(). Later completions of what was dropped carry an older
+  // generation.
+  void cut(Position first);
+  std::uint64_t generation() const { return generation_; }
+  // Everything of `generation` up to `position` is durable.
+  void made_durable(std::uint64_t generation, Position position);
+  // Forward only, at most head().
+  void commit(Position position);
+  // Keeps at most `count` committed entries one by one.
+  void forget_committed(std::size_t count);
+  void set_unknown_from(std::optional<Position> position) { unknown_from_ = position; }
+
+  // "base=2 committed=5 durable=7 head=8 unknown=- [6/0 0a1b2c3d ...]": without the committed entries.
+  std::string describe() const;
+
+ private:
+  void derive_membership();
+
+  Position base_;
+  Sha256Digest base_hash_;
+  MemberSet base_voters_;
+  std::deque<EntryInfo> entries_;
+  Position committed_;
+  Position durable_;
+  std::uint64_t generation_ = 0;
+  std::optional<Position> unknown_from_;
+  Membership membership_;
+};
+
+}  // namespace verity::consensus

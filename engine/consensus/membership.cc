@@ -1,0 +1,51 @@
+#include "engine/consensus/membership.h"
+
+namespace verity::consensus {
+namespace {
+
+bool is_majority(const MemberSet& some, const MemberSet& voters) {
+  return voters.count_in(some) >= voters.majority();
+}
+
+// So many that the others are no majority.
+bool is_blocking(const MemberSet& some, const MemberSet& voters) {
+  return voters.count_in(some) >= voters.size() - voters.majority() + 1;
+}
+
+}  // namespace
+
+bool Membership::is_voter(const Member& member) const {
+  return voters.contains(member) || (change && change->voters.contains(member));
+}
+
+MemberSet Membership::everyone() const {
+  MemberSet all = voters;
+  if (change) {
+    for (const Member& member : change->voters) all.add(member);
+  }
+  return all;
+}
+
+bool Membership::commits(Position position, const MemberSet& holders) const {
+  if (!change || position < change->at) return is_majority(holders, voters);
+  if (position > change->at) return is_majority(holders, change->voters);
+  return is_majority(holders, voters) && is_majority(holders, change->voters);
+}
+
+bool Membership::elects(const MemberSet& members) const {
+  return is_majority(members, voters) && (!change || is_majority(members, change->voters));
+}
+
+bool Membership::blocks(Position position, const MemberSet& negatives) const {
+  if (!change || position < change->at) return is_blocking(negatives, voters);
+  if (position > change->at) return is_blocking(negatives, change->voters);
+  return is_blocking(negatives, voters) || is_blocking(negatives, change->voters);
+}
+
+std::string Membership::describe() const {
+  std::string text = "voters=" + voters.describe();
+  if (change) text += " change=" + change->at.describe() + " to " + change->voters.describe();
+  return text;
+}
+
+}  // namespace verity::consensus

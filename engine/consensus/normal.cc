@@ -1,0 +1,225 @@
+// Normal operation: the primary of a view sends entries, backups make them durable and say so, a majority commits.
+#include "engine/consensus/replica.h"
+
+#include "io/base/assert.h"
+
+#include <algorithm>
+
+namespace verity::consensus {
+
+void Replica::lead() {
+  status_ = Status::primary;
+  electing_ = {};
+  suspicion_ = {};
+  leading_ = {.serve_from = journal_.head()};
+  for (const Member& member : journal_.membership().everyone()) {
+    if (member != options_.self) leading_.backups[member].next = journal_.head().next();
+  }
+  effects_.push_back(BecamePrimary{promises_.view, leading_.serve_from});
+  heard_primary();
+  broadcast(start_view());
+  advance_commit();
+}
+
+void Replica::follow() {
+  status_ = Status::backup;
+  electing_ = {};
+  suspicion_ = {};
+  following_ = {};
+  if (const auto leader = primary()) {
+    effects_.push_back(BecameBackup{promises_.view, *leader});
+    acknowledge();
+  }
+  heard_primary();
+}
+
+void Replica::stop_leading() {
+  for (const Leading::Question& question : leading_.questions)
+    effects_.push_back(Unconfirmed{question.token});
+  leading_ = {};
+}
+
+// ---- the primary
+
+void Replica::propose(const Propose& input) {
+  VERITY_ASSERT_NOTE(status_ == Status::primary, "only a primary proposes");
+  for (const EntryInfo& entry : input.entries) {
+    VERITY_ASSERT_NOTE(!entry.voters || !journal_.membership().change,
+                       "one change of the membership at a time");
+    journal_.append(entry);
+    if (!entry.voters) continue;
+    for (const Member& member : journal_.membership().everyone()) {
+      if (member != options_.self)
+        leading_.backups.try_emplace(member, Progress{.acked = {}, .next = entry.position});
+    }
+  }
+  effects_.push_back(AppendLog{journal_.generation(), input.entries});
+  replicate();
+}
+
+void Replica::replicate() {
+  for (auto& [member, progress] : leading_.backups) replicate_to(member, progress);
+}
+
+void Replica::replicate_to(const Member& member, Progress& progress) {
+  while (progress.next <= journal_.head() &&
+         progress.next.value - progress.acked.value <= options_.window_entries_max) {
+    EntryRange range = range_from(progress.next, journal_.head());
+    progress.next = range.last.next();
+    progress.sent_round = leading_.round;
+    send(member, Prepare{promises_.view, journal_.committed(), std::move(range)});
+  }
+}
+
+void Replica::beat() {
+  if (suspicion_.own) suspect_aloud();
+  if (status_ == Status::changing && is_saved()) vote();
+  if (filling_ && filling_->fetching) {
+    filling_->fetching = false;  // the question or its answer may be lost
+    fill();
+  }
+  if (status_ != Status::primary) return;
+  ++leading_.round;
+  broadcast(Heartbeat{promises_.view, journal_.committed(), journal_.head(), leading_.round});
+}
+
+void Replica::on(const Member& from, const PrepareOk& m) {
+  const auto known = leading_.backups.find(from);
+  if (status_ != Status::primary || known == leading_.backups.end())
+    return ignore_message(from, m, "not from a backup of mine");
+  if (m.durable > journal_.head()) return ignore_message(from, m, "beyond the log");
+  const std::optional<Sha256Digest> hash = journal_.hash_at(m.durable);
+  if (hash && *hash != m.hash) return ignore_message(from, m, "another entry");
+  Progress& progress = known->second;
+  progress.acked = std::max(progress.acked, m.durable);
+  progress.next = std::max(progress.next, progress.acked.next());
+  progress.round = std::max(progress.round, m.round);
+  // It has just begun to follow, or has heard a heartbeat that was sent after the entries, and does not have them.
+  if ((m.round == 0 || m.round > progress.sent_round) && m.head < progress.next)
+    progress.next = std::max(m.head, progress.acked).next();
+  leading_.heard.add(from);
+  MemberSet heard = leading_.heard;
+  heard.add(options_.self);
+  if (journal_.membership().elects(heard)) {
+    leading_.heard.clear();
+    heard_primary();
+  }
+  advance_commit();
+  replicate_to(from, progress);
+  answer_questions();
+}
+
+// Member by member up to the change of the membership, if there is one, then the change, then the rest.
+void Replica::advance_commit() {
+  while (true) {
+    Position limit = journal_.head();
+    if (const auto& change = journal_.membership().change) {
+      const Position before{change->at.value - 1};
+      limit = journal_.committed() < before ? before : change->at;
+    }
+    const auto holders = [&](Position position) {
+      MemberSet members;
+      if (journal_.durable() >= position) members.add(options_.self);
+      for (const auto& [member, progress] : leading_.backups) {
+        if (progress.acked >= position) members.add(member);
+      }
+      return members;
+    };
+    Position best = journal_.committed();
+    const auto consider = [&](Position acked) {
+      const Position position = std::min(acked, limit);
+      if (position > best && journal_.membership().commits(position, holders(position))) best = position;
+    };
+    consider(journal_.durable());
+    for (const auto& [member, progress] : leading_.backups) consider(progress.acked);
+    if (best == journal_.committed()) return;
+    commit(best);
+    answer_questions();
+  }
+}
+
+void Replica::commit(Position position) {
+  if (position <= journal_.committed()) return;
+  journal_.commit(position);
+  effects_.push_back(Committed{position});
+  journal_.forget_committed(options_.keep_committed);
+}
+
+void Replica::confirm(const Confirm& input) {
+  if (status_ != Status::primary) {
+    effects_.push_back(Unconfirmed{input.token});
+    return;
+  }
+  // One round answers every question that was asked before it began.
+  if (leading_.questions.empty() || leading_.questions.back().round <= leading_.round) beat();
+  leading_.questions.push_back({input.token, leading_.round});
+  answer_questions();
+}
+
+void Replica::answer_questions() {
+  while (!leading_.questions.empty() && journal_.committed() >= leading_.serve_from) {
+    const Leading::Question question = leading_.questions.front();
+    MemberSet agree;
+    agree.add(options_.self);
+    for (const auto& [member, progress] : leading_.backups) {
+      if (progress.round >= question.round) agree.add(member);
+    }
+    if (!journal_.membership().elects(agree)) return;
+    effects_.push_back(Confirmed{question.token});
+    leading_.questions.pop_front();
+  }
+}
+
+// ---- a backup
+
+void Replica::on(const Member& from, const Prepare& m) {
+  if (!is_primary_of_view(from)) return ignore_message(from, m, "not from the primary");
+  if (status_ == Status::changing) return send(from, AskStartView{m.view});
+  if (status_ != Status::backup) return ignore_message(from, m, "the log of the view is not here yet");
+  std::vector<EntryInfo> fresh;
+  for (const EntryInfo& entry : m.range.entries) {
+    if (entry.position <= journal_.head()) {
+      const std::optional<Sha256Digest> held = journal_.hash_at(entry.position);
+      if (held && *held != entry.hash) return ignore_message(from, m, "another entry than the one before");
+      continue;
+    }
+    if (!journal_.continues(entry)) break;  // something is missing; the next heartbeat tells the primary
+    journal_.append(entry);
+    fresh.push_back(entry);
+  }
+  heard_primary();
+  if (!fresh.empty()) effects_.push_back(AppendLog{journal_.generation(), std::move(fresh)});
+  commit(std::min(m.committed, journal_.head()));
+}
+
+void Replica::on(const Member& from, const Heartbeat& m) {
+  if (!is_primary_of_view(from)) return ignore_message(from, m, "not from the primary");
+  if (status_ == Status::changing) return send(from, AskStartView{m.view});
+  heard_primary();
+  if (status_ != Status::backup) return;
+  following_.round = std::max(following_.round, m.round);
+  if (promises_.unknown_from && !following_.owed) following_.owed = m.head;
+  commit(std::min(m.committed, journal_.head()));
+  acknowledge();
+  settle_unknown();
+}
+
+void Replica::acknowledge() {
+  const std::optional<Member> leader = primary();
+  if (!leader || !is_saved()) return;
+  const Position durable = journal_.durable();
+  const std::optional<Sha256Digest> hash = journal_.hash_at(durable);
+  if (!hash) return;
+  send(*leader, PrepareOk{promises_.view, durable, *hash, journal_.head(), following_.round});
+}
+
+// What this node may have acknowledged before its log was damaged, the primary of the same view has; with all that the
+// primary had when it was first heard again, nothing is missing.
+void Replica::settle_unknown() {
+  if (!promises_.unknown_from || !following_.owed || journal_.durable() < *following_.owed) return;
+  Promises promises = promises_;
+  promises.unknown_from.reset();
+  save(promises);
+}
+
+}  // namespace verity::consensus

@@ -1,0 +1,182 @@
+// One replica of the log: Viewstamped Replication (Liskov, Cowling 2012) with a persisted log, as a pure function. It holds
+// no clock, file or socket: step() takes what happened and says what is to be done.
+//
+//            Silence of a majority                votes of a majority             log and promises durable
+//   backup ──────────────────────► changing ─────────────────────────► filling ───────────────────────────► primary
+//      ▲                              │                                  ▲ │
+//      │                              └──────── StartView of another ────┘ └───────────────────────────────► backup
+//
+// What carries the safety:
+//   - promises are durable before anything is sent that rests on them;
+//   - a PrepareOk speaks of entries that are durable;
+//   - the log of a view is durable before log_view says so;
+//   - a view has one primary, named in every vote with its incarnation, and a restarted one never goes on leading.
+// Split by protocol: normal.cc, view_change.cc, filling.cc; what they share is here. The state of each is a struct of its own.
+#pragma once
+
+#include "engine/consensus/journal.h"
+#include "engine/consensus/promises.h"
+#include "engine/consensus/step.h"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace verity::consensus {
+
+struct ReplicaOptions {
+  Member self;
+  std::size_t batch_entries_max = 100;          // in one Prepare or Fetched
+  ByteCount batch_bytes_max = 4 * 1024 * 1024;  // likewise, unless one entry alone is larger
+  std::uint64_t window_entries_max = 4096;      // sent to one backup and not acknowledged
+  std::size_t keep_committed =
+      1024;  // committed entries held one by one, for backups that are a little behind
+};
+
+enum class Status : std::uint8_t {
+  blank,  // a member of nothing: takes no part
+  primary,
+  backup,
+  changing,  // knows of a view whose log it does not have
+  filling,   // gets the log of the view
+};
+std::string_view describe(Status status);
+
+class Replica {
+ public:
+  // As recovery found it. start() comes first.
+  Replica(ReplicaOptions options, JournalStart journal, Promises promises);
+
+  Effects start();
+  Effects step(const Input& input);
+
+  Status status() const { return status_; }
+  bool is_primary() const { return status_ == Status::primary; }
+  View view() const { return promises_.view; }
+  // Whom clients are sent to: the primary of the view, if this node follows or is one.
+  std::optional<Member> primary() const;
+  // Of a primary: reads and decisions wait until this is committed and applied.
+  Position serve_from() const { return leading_.serve_from; }
+  const Journal& journal() const { return journal_; }
+  const Promises& promises() const { return promises_; }
+
+  // Everything there is to know, on some lines: equal states, and only those, say the same.
+  std::string describe() const;
+
+ private:
+  // ---- the parts, one per protocol
+  struct Progress {
+    Position acked;                // durable there
+    Position next{1};              // to be sent
+    std::uint64_t round = 0;       // the last heartbeat it answered
+    std::uint64_t sent_round = 0;  // the last heartbeat before the last Prepare to it
+  };
+  struct Leading {  // of a primary
+    Position serve_from;
+    std::uint64_t round = 0;
+    std::map<Member, Progress> backups;
+    MemberSet heard;  // since the election timeout was last started anew
+    struct Question {
+      std::uint64_t token;
+      std::uint64_t round;
+    };
+    std::deque<Question> questions;
+  };
+  struct Following {               // of a backup
+    std::uint64_t round = 0;       // of the last heartbeat
+    std::optional<Position> owed;  // with unknown entries: until this is durable, some may be missing
+  };
+  struct Suspicion {
+    bool own = false;
+    MemberSet others;
+  };
+  struct Electing {  // of a candidate
+    std::map<Member, Vote> votes;
+  };
+  struct Filling {
+    Member source;
+    StartView target;
+    Position committed;         // known to be, maybe beyond target.committed
+    bool leads = false;         // this node is the candidate
+    std::deque<EntryInfo> got;  // after `common`
+    Position common;            // up to here the log is the target's
+    bool fetching = false;
+    bool written = false;  // the whole target is in the journal
+  };
+
+  // ---- normal operation (normal.cc)
+  void propose(const Propose& input);
+  void on(const Member& from, const Prepare& m);
+  void on(const Member& from, const PrepareOk& m);
+  void on(const Member& from, const Heartbeat& m);
+  void confirm(const Confirm& input);
+  void lead();
+  void follow();
+  void replicate();
+  void replicate_to(const Member& member, Progress& progress);
+  void beat();
+  void advance_commit();
+  void commit(Position position);
+  void acknowledge();
+  void answer_questions();
+  void stop_leading();
+  void settle_unknown();
+
+  // ---- view change (view_change.cc)
+  void on(const Member& from, const Suspect& m);
+  void on(const Member& from, const Vote& m);
+  void on(const Member& from, const StartView& m);
+  void on(const Member& from, const AskStartView& m);
+  void on(const Member& from, const NewerView& m);
+  void silence();
+  void suspect_aloud();
+  void raise_if_agreed();
+  void raise_view(View view);
+  void vote();
+  Vote own_vote() const;
+  void try_choose();
+  StartView start_view() const;
+  void heard_primary();
+  bool is_primary_of_view(const Member& member) const;
+
+  // ---- filling (filling.cc)
+  void on(const Member& from, const Fetch& m);
+  void on(const Member& from, const Fetched& m);
+  void begin_filling(Filling filling);
+  void fill();
+  void take_committed();
+  void finish_filling();
+  void replace(Position first, std::deque<EntryInfo> entries);
+
+  // ---- shared
+  void receive(const Receive& input);
+  // True: the message is of a later view, and that was dealt with.
+  bool learn_view(const Member& from, const Message& message);
+  void log_durable(const LogDurable& input);
+  void promises_saved(const PromisesSaved& input);
+  void save(Promises promises);
+  bool is_saved() const { return saved_ == save_number_; }
+  void send(const Member& to, Message message);
+  void broadcast(const Message& message);
+  void ignore_message(const Member& from, const Message& message, std::string_view reason);
+  EntryRange range_from(Position first, Position last) const;
+
+  ReplicaOptions options_;
+  Journal journal_;
+  Status status_ = Status::blank;
+  Promises promises_;              // as of save_number_; durable once is_saved()
+  std::uint64_t save_number_ = 0;  // of the last one asked for
+  std::uint64_t saved_ = 0;        // of the last one that is durable
+
+  Leading leading_;
+  Following following_;
+  Suspicion suspicion_;
+  Electing electing_;
+  std::optional<Filling> filling_;
+
+  Effects effects_;  // of this step
+};
+
+}  // namespace verity::consensus

@@ -1,0 +1,106 @@
+// What goes into a replica and what comes out of it. The driver carries out effects in their order; writes are completed in
+// the order they were asked for.
+#pragma once
+
+#include "engine/consensus/message.h"
+#include "engine/consensus/promises.h"
+
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace verity::consensus {
+
+// ---- inputs
+
+struct Receive {
+  Member from;
+  Message message;
+};
+// A new entry of the primary, made to follow its head. Refused (Rejected) by everybody else.
+struct Propose {
+  std::vector<EntryInfo> entries;
+};
+// The log is durable up to `position`, as it was after `generation` cuts.
+struct LogDurable {
+  std::uint64_t generation = 0;
+  Position position;
+};
+struct PromisesSaved {
+  std::uint64_t number = 0;
+};
+// The primary's interval has passed; others suspect again what they suspect.
+struct HeartbeatDue {};
+// For a whole election timeout nothing was heard of a primary, or of a majority by a primary.
+struct Silence {};
+// Is this node still the primary, now? Answered by Confirmed or Unconfirmed with the same token.
+struct Confirm {
+  std::uint64_t token = 0;
+};
+
+using Input = std::variant<Receive, Propose, LogDurable, PromisesSaved, HeartbeatDue, Silence, Confirm>;
+
+// ---- effects
+
+struct Send {
+  Member to;
+  Message message;
+};
+// To be made durable as a whole; completed by PromisesSaved{number}.
+struct SavePromises {
+  std::uint64_t number = 0;
+  Promises promises;
+};
+// To the end of the log; completed, with everything before it, by LogDurable.
+struct AppendLog {
+  std::uint64_t generation = 0;
+  std::vector<EntryInfo> entries;
+};
+// Entries from `first` on are dropped and these take their place, atomically; completed by LogDurable{generation, their last
+// or first - 1}.
+struct ReplaceLog {
+  std::uint64_t generation = 0;
+  Position first;
+  std::vector<EntryInfo> entries;
+};
+// Everything up to here will never change and may be applied.
+struct Committed {
+  Position position;
+};
+// Leads `view`. Reads and decisions about proposals wait until `serve_from` is committed and applied.
+struct BecamePrimary {
+  View view;
+  Position serve_from;
+};
+// Follows the primary of a view; what it proposed before may be gone.
+struct BecameBackup {
+  View view;
+  Member primary;
+};
+// Nobody leads that this node knows of.
+struct LostPrimary {
+  View view;
+};
+// The primary was heard, or an election makes progress: the election timeout starts anew.
+struct HeardPrimary {};
+struct Confirmed {
+  std::uint64_t token = 0;
+};
+struct Unconfirmed {
+  std::uint64_t token = 0;
+};
+// A message that changed nothing, and why. For traces and metrics.
+struct Ignored {
+  Member from;
+  std::string_view message;
+  std::string_view reason;
+};
+
+using Effect = std::variant<Send, SavePromises, AppendLog, ReplaceLog, Committed, BecamePrimary, BecameBackup,
+                            LostPrimary, HeardPrimary, Confirmed, Unconfirmed, Ignored>;
+using Effects = std::vector<Effect>;
+
+std::string describe(const Input& input);
+std::string describe(const Effect& effect);
+
+}  // namespace verity::consensus

@@ -1,0 +1,326 @@
+#include "engine/consensus/testing/model_cluster.h"
+
+#include "io/base/assert.h"
+#include "io/base/prng.h"
+
+#include <algorithm>
+
+namespace verity::consensus::testing {
+namespace {
+
+// Not a cryptographic hash; nobody attacks a model.
+Sha256Digest mix(const Sha256Digest& parent, std::uint64_t position, View view, const std::string& label) {
+  std::uint64_t seed = position * 0x9e3779b97f4a7c15U + view.value;
+  for (const std::uint8_t byte : parent.bytes) seed = (seed ^ byte) * 0x100000001b3U;
+  for (const char letter : label) seed = (seed ^ static_cast<std::uint8_t>(letter)) * 0x100000001b3U;
+  Sha256Digest hash;
+  Prng(seed).fill(std::as_writable_bytes(std::span(hash.bytes)));
+  return hash;
+}
+
+Member member_of(std::size_t id, std::uint64_t incarnation) {
+  Member member{NodeId{id}, {}};
+  member.incarnation.bytes[0] = static_cast<std::uint8_t>(0xa0 + incarnation);
+  return member;
+}
+
+}  // namespace
+
+std::string Envelope::describe() const {
+  return from.id.describe() + ">" + to.id.describe() + " " + consensus::describe(message);
+}
+
+ModelCluster::ModelCluster(std::size_t count, ReplicaOptions options) : options_(std::move(options)) {
+  MemberSet members;
+  for (std::size_t id = 1; id <= count; ++id) members.add(member_of(id, 0));
+  EntryInfo founding{.position = Position{1}, .view = {}, .hash = {}, .parent = {}};
+  founding.hash = mix({}, 1, {}, "founding");
+  founding.voters = std::make_shared<const MemberSet>(members);
+  history_.push_back(founding.hash);
+  for (const Member& member : members)
+    nodes_.push_back({.self = member,
+                      .replica = {},
+                      .writes = {},
+                      .promises = {},
+                      .log = {founding},
+                      .committed = Position{1}});
+  for (const Member& member : members) start(member.id);
+}
+
+ModelCluster::Node* ModelCluster::find(const Member& member) {
+  Node& node = at(member.id);
+  return node.self == member && node.replica ? &node : nullptr;
+}
+
+// ---- what can happen
+
+void ModelCluster::deliver(std::size_t index) {
+  const Envelope envelope = messages_.at(index);
+  messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(index));
+  if (Node* const node = find(envelope.to)) step(*node, Receive{envelope.from, envelope.message});
+}
+
+void ModelCluster::drop(std::size_t index) {
+  messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+void ModelCluster::repeat(std::size_t index) {
+  const Envelope envelope = messages_.at(index);
+  if (Node* const node = find(envelope.to)) step(*node, Receive{envelope.from, envelope.message});
+}
+
+void ModelCluster::write_to_disk(Node& node, const Write& write) {
+  if (const auto* const save = std::get_if<SavePromises>(&write)) {
+    const Promises& old = node.promises;
+    if (save->promises.view < old.view || save->promises.log_view < old.log_view)
+      violate("promises of " + node.self.describe() + " go back");
+    if (save->promises.view == old.view && old.primary && save->promises.primary != old.primary)
+      violate(node.self.describe() + " gives its vote of view " + old.view.describe() + " to another");
+    node.promises = save->promises;
+    return;
+  }
+  const auto* const append = std::get_if<AppendLog>(&write);
+  const auto* const replace = std::get_if<ReplaceLog>(&write);
+  if (replace != nullptr) node.log.resize(std::min<std::size_t>(node.log.size(), replace->first.value - 1));
+  for (const EntryInfo& entry : append != nullptr ? append->entries : replace->entries) {
+    VERITY_ASSERT(entry.position.value == node.log.size() + 1);
+    VERITY_ASSERT(node.log.empty() || entry.parent == node.log.back().hash);
+    node.log.push_back(entry);
+  }
+}
+
+void ModelCluster::complete_write(NodeId id) {
+  Node& node = at(id);
+  const Write write = std::move(node.writes.front());
+  node.writes.pop_front();
+  write_to_disk(node, write);
+  if (node.replica) node.committed = std::min(node.replica->journal().committed(), Position{node.log.size()});
+  if (const auto* const save = std::get_if<SavePromises>(&write)) {
+    step(node, PromisesSaved{save->number});
+  } else if (const auto* const append = std::get_if<AppendLog>(&write)) {
+    step(node, LogDurable{append->generation, append->entries.back().position});
+  } else {
+    const auto& replace = std::get<ReplaceLog>(write);
+    step(node, LogDurable{replace.generation, Position{replace.first.value + replace.entries.size() - 1}});
+  }
+}
+
+EntryInfo ModelCluster::make_entry(const Node& node, const std::string& label) const {
+  const Journal& journal = node.replica->journal();
+  EntryInfo entry{.position = journal.head().next(),
+                  .view = node.replica->view(),
+                  .hash = {},
+                  .parent = journal.head_hash()};
+  entry.hash = mix(entry.parent, entry.position.value, entry.view, label);
+  return entry;
+}
+
+void ModelCluster::propose(NodeId id, const std::string& label) {
+  Node& node = at(id);
+  step(node, Propose{{make_entry(node, label)}});
+}
+
+void ModelCluster::propose_voters(NodeId id, const MemberSet& voters) {
+  Node& node = at(id);
+  EntryInfo entry = make_entry(node, voters.describe());
+  entry.voters = std::make_shared<const MemberSet>(voters);
+  step(node, Propose{{entry}});
+}
+
+void ModelCluster::confirm(NodeId id, std::uint64_t token) {
+  step(at(id), Confirm{token});
+}
+
+void ModelCluster::beat(NodeId id) {
+  step(at(id), HeartbeatDue{});
+}
+
+void ModelCluster::silence(NodeId id) {
+  step(at(id), Silence{});
+}
+
+void ModelCluster::crash(NodeId id, std::size_t kept) {
+  Node& node = at(id);
+  for (std::size_t i = 0; i < kept && !node.writes.empty(); ++i) {
+    write_to_disk(node, node.writes.front());
+    node.writes.pop_front();
+  }
+  node.writes.clear();
+  node.replica.reset();
+  node.committed = std::min(node.committed, Position{node.log.size()});
+}
+
+void ModelCluster::start(NodeId id) {
+  Node& node = at(id);
+  VERITY_ASSERT(!node.replica);
+  JournalStart journal{.committed = node.committed,
+                       .committed_hash = {},
+                       .voters = {},
+                       .tail = {},
+                       .unknown_from = node.promises.unknown_from};
+  for (const EntryInfo& entry : node.log) {
+    if (entry.position <= node.committed) {
+      journal.committed_hash = entry.hash;
+      if (entry.voters) journal.voters = *entry.voters;
+    } else {
+      journal.tail.push_back(entry);
+    }
+  }
+  ReplicaOptions options = options_;
+  options.self = node.self;
+  node.replica.emplace(options, journal, node.promises);
+  carry_out(node, node.replica->start());
+}
+
+void ModelCluster::damage(NodeId id, Position from) {
+  Node& node = at(id);
+  VERITY_ASSERT(!node.replica);
+  if (from.value > node.log.size()) return;
+  node.log.resize(from.value - 1);
+  node.committed = std::min(node.committed, Position{node.log.size()});
+  // Noted durably before anything is written over it.
+  if (!node.promises.unknown_from || from < *node.promises.unknown_from) node.promises.unknown_from = from;
+}
+
+void ModelCluster::wipe(NodeId id) {
+  Node& node = at(id);
+  VERITY_ASSERT(!node.replica);
+  node = {.self = member_of(id.value, ++incarnations_),
+          .replica = {},
+          .writes = {},
+          .promises = {},
+          .log = {},
+          .committed = {}};
+}
+
+Position ModelCluster::log_end(NodeId node) const {
+  return Position{at(node).log.size()};
+}
+
+// ---- carrying out
+
+void ModelCluster::step(Node& node, const Input& input) {
+  VERITY_ASSERT_NOTE(node.replica.has_value(), "the node is down");
+  carry_out(node, node.replica->step(input));
+}
+
+// Committed entries that the replica no longer holds one by one are read from the disk.
+void ModelCluster::fill_in(const Node& node, EntryRange& range) const {
+  if (!range.entries.empty() || range.last < range.first) return;
+  for (std::uint64_t position = range.first.value;
+       position <= range.last.value && position <= node.log.size(); ++position)
+    range.entries.push_back(node.log[position - 1]);
+}
+
+void ModelCluster::carry_out(Node& node, Effects effects) {
+  for (Effect& effect : effects) {
+    if (auto* const send = std::get_if<Send>(&effect)) {
+      if (auto* const prepare = std::get_if<Prepare>(&send->message)) fill_in(node, prepare->range);
+      if (auto* const fetched = std::get_if<Fetched>(&send->message)) fill_in(node, fetched->range);
+      check_message(node, send->message);
+      messages_.push_back({node.self, send->to, std::move(send->message)});
+      trace_.push_back(messages_.back().describe());
+      continue;
+    }
+    if (!std::holds_alternative<HeardPrimary>(effect))
+      trace_.push_back(node.self.id.describe() + "  " + consensus::describe(effect));
+    if (auto* const save = std::get_if<SavePromises>(&effect)) node.writes.emplace_back(std::move(*save));
+    if (auto* const append = std::get_if<AppendLog>(&effect)) node.writes.emplace_back(std::move(*append));
+    if (auto* const replace = std::get_if<ReplaceLog>(&effect)) node.writes.emplace_back(std::move(*replace));
+    if (const auto* const committed = std::get_if<Committed>(&effect))
+      check_committed(node, committed->position);
+    if (std::holds_alternative<BecamePrimary>(effect)) check_primary(node);
+  }
+}
+
+// ---- what must hold
+
+void ModelCluster::violate(const std::string& what) {
+  if (violation_) return;
+  violation_ = what;
+  trace_.push_back("VIOLATION " + what);
+}
+
+// A view has one primary, and that holds everything that was ever committed.
+void ModelCluster::check_primary(const Node& node) {
+  const auto [leader, fresh] = primaries_.emplace(node.replica->view(), node.self);
+  if (!fresh) {
+    violate("view " + leader->first.describe() + " is led by " + leader->second.describe() + " and by " +
+            node.self.describe());
+  }
+  const Journal& journal = node.replica->journal();
+  for (std::size_t i = 0; i < history_.size(); ++i) {
+    const Position position{i + 1};
+    if (position <= journal.base()) continue;
+    const auto hash = journal.hash_at(position);
+    if (hash == history_[i]) continue;
+    violate(node.self.describe() + " leads view " + node.replica->view().describe() + " without position " +
+            position.describe() + ", which was committed");
+    return;
+  }
+}
+
+// What is committed at one place is never committed differently at another.
+void ModelCluster::check_committed(const Node& node, Position position) {
+  const Journal& journal = node.replica->journal();
+  for (Position p{std::max<std::uint64_t>(journal.base().value, 1)}; p <= position; p = p.next()) {
+    const Sha256Digest hash = *journal.hash_at(p);
+    if (p.value > history_.size()) {
+      history_.push_back(hash);
+    } else if (history_[p.value - 1] != hash) {
+      violate("position " + p.describe() + " is committed twice, by " + node.self.describe() +
+              " differently");
+      return;
+    }
+  }
+}
+
+// Nobody speaks of what is not durable.
+void ModelCluster::check_message(const Node& node, const Message& message) {
+  if (view_of(message) > node.promises.view && !std::holds_alternative<AskStartView>(message))
+    violate(node.self.describe() + " speaks of view " + view_of(message).describe() +
+            " before it is durable");
+  if (const auto* const ok = std::get_if<PrepareOk>(&message)) {
+    const bool durable = ok->durable.value == 0 || (ok->durable.value <= node.log.size() &&
+                                                    node.log[ok->durable.value - 1].hash == ok->hash);
+    if (!durable)
+      violate(node.self.describe() + " acknowledges position " + ok->durable.describe() +
+              " before it is durable");
+    if (ok->durable.value != 0 && node.promises.log_view < ok->view)
+      violate(node.self.describe() + " acknowledges in a view whose log it does not hold");
+  }
+}
+
+// ---- for people and for the explorer
+
+std::vector<std::string> ModelCluster::take_trace() {
+  return std::exchange(trace_, {});
+}
+
+std::string ModelCluster::describe() const {
+  std::string text;
+  for (const Node& node : nodes_) {
+    text += node.replica ? node.replica->describe() : node.self.describe() + " down\n";
+    text += "  disk " + node.promises.describe() + " committed=" + node.committed.describe() +
+            " end=" + std::to_string(node.log.size()) +
+            (node.log.empty() ? "" : " " + node.log.back().hash.describe().substr(0, 8)) + "\n";
+    for (const Write& write : node.writes) {
+      text += "  writing " + std::visit([](const auto& w) { return consensus::describe(Effect(w)); }, write);
+      const auto generation = [&](const auto& w) -> std::string {
+        if constexpr (requires { w.generation; })
+          return w.generation == node.replica->journal().generation() ? "" : " dead";
+        return "";
+      };
+      text += std::visit(generation, write) + "\n";
+    }
+  }
+  std::vector<std::string> lines;
+  for (const Envelope& envelope : messages_)
+    lines.push_back(envelope.from.describe() + ">" + envelope.to.describe() + " " +
+                    consensus::describe(envelope.message) + "\n");
+  std::sort(lines.begin(), lines.end());
+  for (const std::string& line : lines) text += line;
+  return text + "committed " + std::to_string(history_.size()) + "\n";
+}
+
+}  // namespace verity::consensus::testing

@@ -1,0 +1,105 @@
+// A few replicas with a disk each and a network between them, for scripts and for the explorer. The replicas are the
+// production code; disk and network are as weak as they may be: writes complete one by one and a crash loses those that have
+// not, messages wait until somebody says which is next. A value: copies are independent.
+//
+// After every step the model checks what must hold whatever happens, and keeps the first violation.
+#pragma once
+
+#include "engine/consensus/replica.h"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace verity::consensus::testing {
+
+struct Envelope {
+  Member from;
+  Member to;
+  Message message;
+
+  // "1>3 prepare view=1 ..."
+  std::string describe() const;
+};
+
+class ModelCluster {
+ public:
+  // Nodes 1..count, all members of the founding record, which everybody holds; node 1 leads view 0.
+  explicit ModelCluster(std::size_t count, ReplicaOptions options = {});
+
+  // ---- what can happen
+  void deliver(std::size_t index);  // of messages()
+  void drop(std::size_t index);
+  void repeat(std::size_t index);  // delivers a copy; the original waits on
+  void complete_write(NodeId node);
+  void propose(NodeId node, const std::string& label);
+  // Proposes that the voters be these.
+  void propose_voters(NodeId node, const MemberSet& voters);
+  void confirm(NodeId node, std::uint64_t token);
+  void beat(NodeId node);
+  void silence(NodeId node);
+  // The first `kept` writes under way reach the disk.
+  void crash(NodeId node, std::size_t kept = 0);
+  void start(NodeId node);
+  // While down: the log is damaged from here on; what it held there may have been acknowledged.
+  void damage(NodeId node, Position from);
+  // While down: the disk is lost. The node comes back as a member of nothing.
+  void wipe(NodeId node);
+
+  // ---- what there is
+  std::size_t size() const { return nodes_.size(); }
+  bool is_up(NodeId node) const { return at(node).replica.has_value(); }
+  const Replica& replica(NodeId node) const { return *at(node).replica; }
+  const Member& member(NodeId node) const { return at(node).self; }
+  std::size_t writes_under_way(NodeId node) const { return at(node).writes.size(); }
+  Position log_end(NodeId node) const;  // on disk
+  const std::vector<Envelope>& messages() const { return messages_; }
+  Position committed() const { return Position{history_.size()}; }
+  // The first thing that must not be, with what led to it; nothing so far.
+  const std::optional<std::string>& violation() const { return violation_; }
+
+  // One line for each thing that happened since the last call: messages sent, effects.
+  std::vector<std::string> take_trace();
+  // Equal states, and only those, say the same.
+  std::string describe() const;
+
+ private:
+  using Write = std::variant<SavePromises, AppendLog, ReplaceLog>;
+  struct Node {
+    Member self;
+    std::optional<Replica> replica;
+    std::deque<Write> writes;
+    // The disk.
+    Promises promises;
+    std::vector<EntryInfo> log;  // from position 1
+    Position committed;          // known to have been, when something was written last
+  };
+
+  Node& at(NodeId node) { return nodes_.at(node.value - 1); }
+  const Node& at(NodeId node) const { return nodes_.at(node.value - 1); }
+  Node* find(const Member& member);
+  void step(Node& node, const Input& input);
+  void carry_out(Node& node, Effects effects);
+  void write_to_disk(Node& node, const Write& write);
+  void fill_in(const Node& node, EntryRange& range) const;
+  void check_primary(const Node& node);
+  void check_committed(const Node& node, Position position);
+  void check_message(const Node& node, const Message& message);
+  void violate(const std::string& what);
+  EntryInfo make_entry(const Node& node, const std::string& label) const;
+
+  ReplicaOptions options_;
+  std::vector<Node> nodes_;
+  std::vector<Envelope> messages_;
+  std::vector<Sha256Digest> history_;  // committed anywhere, from position 1
+  std::map<View, Member> primaries_;   // who has led
+  std::uint64_t proposals_ = 0;
+  std::uint64_t incarnations_ = 0;
+  std::optional<std::string> violation_;
+  std::vector<std::string> trace_;
+};
+
+}  // namespace verity::consensus::testing

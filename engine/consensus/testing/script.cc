@@ -1,0 +1,184 @@
+#include "engine/consensus/testing/script.h"
+
+#include "engine/consensus/testing/model_cluster.h"
+
+#include <set>
+#include <sstream>
+
+namespace verity::consensus::testing {
+namespace {
+
+class Script {
+ public:
+  std::string run(const std::string& commands) {
+    std::istringstream lines(commands);
+    std::string line;
+    while (std::getline(lines, line)) {
+      if (line.empty() || line[0] == '#') continue;
+      std::istringstream words(line);
+      std::string command;
+      words >> command;
+      if (command != "cluster" && !cluster_) return "the first command is: cluster N\n";
+      out_ += "> " + line + "\n";
+      if (!obey(command, words)) return out_ + "cannot be understood\n";
+      show_trace();
+      if (cluster_->violation()) return out_ + "VIOLATION " + *cluster_->violation() + "\n";
+    }
+    return out_;
+  }
+
+ private:
+  using Link = std::pair<std::uint64_t, std::uint64_t>;
+
+  static std::uint64_t number(std::istream& words) {
+    std::uint64_t value = 0;
+    words >> value;
+    return value;
+  }
+  static std::uint64_t option(std::istream& words, const std::string& name, std::uint64_t otherwise) {
+    std::string word;
+    words >> word;
+    return word.starts_with(name + "=") ? std::stoull(word.substr(name.size() + 1)) : otherwise;
+  }
+  static std::pair<Link, char> link(std::istream& words) {
+    std::uint64_t from = 0;
+    std::uint64_t to = 0;
+    char arrow = 0;
+    words >> from >> arrow >> to;
+    return {{from, to}, arrow};
+  }
+
+  bool obey(const std::string& command, std::istream& words) {
+    if (command == "cluster") {
+      const std::uint64_t count = number(words);
+      ReplicaOptions options;
+      options.keep_committed = option(words, "keep", options.keep_committed);
+      cluster_.emplace(count, options);
+      go_on();
+      for (std::uint64_t id = 1; id <= count; ++id) cluster_->beat(NodeId{id});
+      go_on();
+      cluster_->take_trace();
+      return true;
+    }
+    if (command == "run" || command == "quiet") {
+      go_on();
+      if (command == "quiet") cluster_->take_trace();
+      return true;
+    }
+    if (command == "heal") {
+      cut_.clear();
+      return true;
+    }
+    if (command == "cut") {
+      const auto [ends, arrow] = link(words);
+      cut_.insert(ends);
+      if (arrow == '-') cut_.insert({ends.second, ends.first});
+      return true;
+    }
+    if (command == "keep" || command == "late" || command == "again") return keep_back(command, words);
+    if (command == "show") {
+      const std::uint64_t id = number(words);
+      out_ += id == 0 ? cluster_->describe() : cluster_->replica(NodeId{id}).describe();
+      return true;
+    }
+    const std::uint64_t id = number(words);
+    if (id == 0 || id > cluster_->size()) return false;
+    const NodeId node{id};
+    if (command == "start") return !cluster_->is_up(node) && (cluster_->start(node), true);
+    if (command == "damage")
+      return !cluster_->is_up(node) && (cluster_->damage(node, Position{number(words)}), true);
+    if (command == "wipe") return !cluster_->is_up(node) && (cluster_->wipe(node), true);
+    if (command == "hold") return held_.insert(id), true;
+    if (command == "release") return held_.erase(id), true;
+    if (!cluster_->is_up(node)) return false;
+    if (command == "propose") {
+      std::string label;
+      words >> label;
+      return cluster_->replica(node).is_primary() && (cluster_->propose(node, label), true);
+    }
+    if (command == "voters") {
+      MemberSet voters;
+      do {
+        voters.add(cluster_->member(NodeId{number(words)}));
+      } while (words.get() == ',');
+      return cluster_->replica(node).is_primary() && (cluster_->propose_voters(node, voters), true);
+    }
+    if (command == "confirm") return cluster_->confirm(node, number(words)), true;
+    if (command == "beat") return cluster_->beat(node), true;
+    if (command == "silence") return cluster_->silence(node), true;
+    if (command == "crash") return cluster_->crash(node, option(words, "kept", 0)), true;
+    if (command == "write")
+      return cluster_->writes_under_way(node) > 0 && (cluster_->complete_write(node), true);
+    return false;
+  }
+
+  bool keep_back(const std::string& command, std::istream& words) {
+    const auto [ends, arrow] = link(words);
+    std::string name;
+    words >> name;
+    if (command == "keep") {
+      keep_.insert({ends, name});
+      return true;
+    }
+    for (std::size_t i = 0; i < cluster_->messages().size(); ++i) {
+      const Envelope& envelope = cluster_->messages()[i];
+      if (Link{envelope.from.id.value, envelope.to.id.value} != ends || name_of(envelope.message) != name)
+        continue;
+      if (command == "late") {
+        keep_.erase({ends, name});
+        cluster_->deliver(i);
+      }
+      if (command == "again") cluster_->repeat(i);
+      return true;
+    }
+    return false;
+  }
+
+  // Everything that can be written is, then the oldest message is delivered, and so on.
+  void go_on() {
+    for (bool busy = true; busy;) {
+      busy = false;
+      for (std::uint64_t id = 1; id <= cluster_->size(); ++id) {
+        if (held_.contains(id) || !cluster_->is_up(NodeId{id})) continue;
+        while (cluster_->writes_under_way(NodeId{id}) > 0) {
+          cluster_->complete_write(NodeId{id});
+          busy = true;
+        }
+      }
+      for (std::size_t i = 0; i < cluster_->messages().size() && !busy; ++i) {
+        const Envelope& envelope = cluster_->messages()[i];
+        const Link ends{envelope.from.id.value, envelope.to.id.value};
+        if (keep_.contains({ends, std::string(name_of(envelope.message))})) continue;
+        if (cut_.contains(ends)) {
+          cluster_->drop(i);
+        } else {
+          cluster_->deliver(i);
+        }
+        busy = true;
+      }
+      if (++turns_ > 100'000) {
+        out_ += "this does not come to an end\n";
+        return;
+      }
+    }
+  }
+
+  void show_trace() {
+    for (const std::string& line : cluster_->take_trace()) out_ += line + "\n";
+  }
+
+  std::optional<ModelCluster> cluster_;
+  std::set<std::uint64_t> held_;
+  std::set<Link> cut_;
+  std::set<std::pair<Link, std::string>> keep_;
+  std::string out_;
+  int turns_ = 0;
+};
+
+}  // namespace
+
+std::string run_script(const std::string& commands) {
+  return Script().run(commands);
+}
+
+}  // namespace verity::consensus::testing

@@ -1,0 +1,25 @@
+// Stories of the protocol as text: commands above a line of dashes, what the cluster did below it.
+//
+//   cluster N [keep=K]          N nodes, members of one another; node 1 leads view 0; what that took is not shown
+//   propose N LABEL             node N, which leads, proposes an entry
+//   voters N I[,I...]           node N proposes that these nodes be the voters, as their disks are now
+//   confirm N TOKEN             does node N still lead?
+//   beat N | silence N          its heartbeat is due | its election timeout has passed
+//   run | quiet                 delivers and writes until nothing is left to do | without showing it
+//   hold N | release N          the disk of node N does not write
+//   write N                     one write of a held disk
+//   cut A>B | cut A-B | heal    messages are lost one way | both ways | no longer
+//   keep A>B NAME               the next such message is kept back; `late A>B NAME` delivers it, `again A>B NAME` a copy
+//   crash N [kept=K]            the first K writes under way reach the disk | start N
+//   damage N P | wipe N         while down: the log is damaged from position P on | the disk is lost
+//   show [N]                    all there is to know of a node, or of all
+#pragma once
+
+#include <string>
+
+namespace verity::consensus::testing {
+
+// What belongs below the line.
+std::string run_script(const std::string& commands);
+
+}  // namespace verity::consensus::testing

@@ -1,0 +1,154 @@
+// View change: a majority finds that nothing goes on, each names the candidate of the next view in a durable vote that
+// carries its log, the candidate begins the view with the best of a majority's logs.
+#include "engine/consensus/choose_log.h"
+#include "engine/consensus/replica.h"
+
+#include <algorithm>
+
+namespace verity::consensus {
+
+bool Replica::is_primary_of_view(const Member& member) const {
+  if (member.id != primary_id(promises_.view)) return false;
+  return !promises_.primary || *promises_.primary == member;
+}
+
+void Replica::heard_primary() {
+  suspicion_ = {};
+  effects_.push_back(HeardPrimary{});
+}
+
+// ---- that a view is needed
+
+void Replica::silence() {
+  if (status_ == Status::blank || !journal_.membership().is_voter(options_.self)) return;
+  suspicion_.own = true;
+  suspect_aloud();
+  raise_if_agreed();
+}
+
+void Replica::suspect_aloud() {
+  if (is_saved()) broadcast(Suspect{promises_.view});
+}
+
+void Replica::on(const Member& from, const Suspect& m) {
+  if (!journal_.membership().is_voter(from)) return ignore_message(from, m, "not from a voter");
+  suspicion_.others.add(from);
+  raise_if_agreed();
+}
+
+void Replica::raise_if_agreed() {
+  if (!suspicion_.own) return;
+  MemberSet suspects = suspicion_.others;
+  suspects.add(options_.self);
+  if (journal_.membership().elects(suspects))
+    raise_view(next_view(promises_.view, journal_.membership().everyone()));
+}
+
+void Replica::raise_view(View view) {
+  if (status_ == Status::primary) stop_leading();
+  status_ = Status::changing;
+  suspicion_ = {};
+  electing_ = {};
+  filling_.reset();
+  Promises promises = promises_;
+  promises.view = view;
+  // Only whom one's own log knows as a voter can be voted for; after a change that is not committed, the new one.
+  const Membership& membership = journal_.membership();
+  const Member* candidate = membership.change ? membership.change->voters.find(primary_id(view)) : nullptr;
+  if (candidate == nullptr) candidate = membership.voters.find(primary_id(view));
+  promises.primary = candidate == nullptr ? std::nullopt : std::optional(*candidate);
+  save(promises);
+  effects_.push_back(LostPrimary{view});
+  effects_.push_back(HeardPrimary{});  // the election gets its time
+}
+
+// ---- votes
+
+Vote Replica::own_vote() const {
+  Vote vote{.view = promises_.view,
+            .candidate = *promises_.primary,
+            .log_view = promises_.log_view,
+            .committed = journal_.committed(),
+            .committed_hash = *journal_.hash_at(journal_.committed()),
+            .voters = journal_.committed_voters(),
+            .tail = journal_.range(journal_.committed().next(), journal_.durable()),
+            .unknown_from = promises_.unknown_from};
+  for (EntryInfo& entry : vote.tail) entry.entry.reset();
+  return vote;
+}
+
+void Replica::vote() {
+  if (!promises_.primary || !journal_.membership().is_voter(options_.self)) return;
+  if (promises_.log_view == promises_.view) return;  // this view has had its beginning
+  if (*promises_.primary == options_.self) return try_choose();
+  send(*promises_.primary, own_vote());
+}
+
+void Replica::on(const Member& from, const Vote& m) {
+  if (m.candidate != options_.self) return ignore_message(from, m, "a vote for somebody else");
+  if (status_ == Status::primary) return send(from, start_view());
+  if (status_ != Status::changing || promises_.primary != options_.self)
+    return ignore_message(from, m, "not a candidate");
+  if (promises_.log_view == promises_.view)
+    return ignore_message(from, m, "a primary never leads its view again");
+  electing_.votes.insert_or_assign(from, m);
+  try_choose();
+}
+
+void Replica::try_choose() {
+  if (!is_saved()) return;  // one's own vote is a promise too
+  electing_.votes.insert_or_assign(options_.self, own_vote());
+  const auto choice = choose_log(options_.self, electing_.votes);
+  const auto* const chosen = std::get_if<ChosenLog>(&choice);
+  if (chosen == nullptr) return;
+  const Vote& best = electing_.votes.at(chosen->owner);
+  begin_filling({.source = chosen->owner,
+                 .target = {.view = promises_.view,
+                            .committed = best.committed,
+                            .committed_hash = best.committed_hash,
+                            .tail = best.tail},
+                 .committed = chosen->committed,
+                 .leads = true});
+}
+
+// ---- that a view begins
+
+StartView Replica::start_view() const {
+  StartView start{.view = promises_.view,
+                  .committed = journal_.committed(),
+                  .committed_hash = *journal_.hash_at(journal_.committed()),
+                  .tail = journal_.range(journal_.committed().next(), journal_.head())};
+  for (EntryInfo& entry : start.tail) entry.entry.reset();
+  return start;
+}
+
+void Replica::on(const Member& from, const AskStartView& m) {
+  if (status_ != Status::primary) return ignore_message(from, m, "not the primary");
+  send(from, start_view());
+}
+
+void Replica::on(const Member& from, const NewerView& m) {
+  ignore_message(from, m, "of this very view");  // newer ones were learned before
+}
+
+void Replica::on(const Member& from, const StartView& m) {
+  if (from.id != primary_id(m.view)) return ignore_message(from, m, "not from the primary");
+  if (m.view == promises_.view) {
+    if (promises_.primary && *promises_.primary != from)
+      return ignore_message(from, m, "not from the primary");
+    // Laid over the log a second time, it would take back what was acknowledged since.
+    if (promises_.log_view == m.view) return ignore_message(from, m, "the view has begun already");
+    if (status_ == Status::filling) return ignore_message(from, m, "being filled already");
+  }
+  if (status_ == Status::primary) stop_leading();
+  suspicion_ = {};
+  electing_ = {};
+  Promises promises = promises_;
+  promises.view = m.view;
+  promises.primary = from;
+  if (promises != promises_) save(promises);
+  begin_filling({.source = from, .target = m, .committed = m.committed, .leads = false});
+  heard_primary();
+}
+
+}  // namespace verity::consensus
