@@ -58,7 +58,6 @@ class Recovery {
 
   // Mends a header of which one copy is bad.
   Result<Opened> open(std::string_view name, io::OpenMode mode);
-  Status rewrite_header(std::string_view name, const SegmentHeader& header);
   Result<Opened> open_current(io::OpenMode mode);
   // A damaged header is put together again from the segment's first flush, and reported.
   Result<SegmentHeader> reconstruct(std::string_view name, std::uint64_t sequence, io::File& file);
@@ -93,7 +92,8 @@ Result<Recovery::Opened> Recovery::open(std::string_view name, io::OpenMode mode
   if (!decoded) return std::unexpected(std::move(decoded.error()).within(in_log(name)));
   opened.decoded = *decoded;
   if (decoded->one_copy_damaged) {  // by a device, or by a crash while it was written
-    const Status mended = input_.read_only ? Status() : rewrite_header(name, decoded->header);
+    const Status mended =
+        input_.read_only ? Status() : rewrite_segment_header(wait_, directory_, name, decoded->header);
     if (!mended && mended.error().code == ErrorCode::crashed) return std::unexpected(mended.error());
     result_.notes.push_back(in_log(name) +
                             ": one copy of the segment header is damaged; the other one was used" +
@@ -102,12 +102,6 @@ Result<Recovery::Opened> Recovery::open(std::string_view name, io::OpenMode mode
                                               : "; it cannot be mended: " + mended.error().message));
   }
   return opened;
-}
-
-Status Recovery::rewrite_header(std::string_view name, const SegmentHeader& header) {
-  VERITY_TRY_ASSIGN(const auto file,
-                    directory_.open(wait_, name, {.mode = io::OpenMode::write, .direct = true}));
-  return write_segment_header(wait_, *file, header);
 }
 
 Status Recovery::check_place(std::string_view name, const SegmentHeader& header,
@@ -150,7 +144,7 @@ Status Recovery::settle_names() {
   }
   // What a process that was killed wrote last may be in memory only: header and names are durable before they are built
   // upon.
-  VERITY_TRY(rewrite_header(next_segment_name, next_header));
+  VERITY_TRY(rewrite_segment_header(wait_, directory_, next_segment_name, next_header));
   VERITY_TRY(directory_.sync(wait_));
   VERITY_TRY(complete_switch(wait_, directory_, names_.current ? count : count - 1));
   result_.notes.push_back("completed an interrupted switch to segment " +

@@ -39,15 +39,29 @@ void Scrubber::run(io::Wait& wait) {
   }
 }
 
+// Either copy is enough, so nothing is lost yet; the other one is there for the day the first goes too.
+Status Scrubber::mend_header(io::Wait& wait, const std::string& name, const SegmentHeader& good) {
+  const Status mended = options_.read_only ? fail(ErrorCode::read_only, "this node writes nothing")
+                                           : rewrite_segment_header(wait, directory_, name, good);
+  if (!mended && mended.error().code == ErrorCode::crashed) return mended;
+  const std::string what =
+      "log/" + name + ": one copy of the segment header is damaged; the other one is good";
+  if (mended) {
+    not_mended_.erase(name);
+    on_note(what + ", and was copied over it");
+  } else if (not_mended_.insert(name).second) {
+    on_note(what + ". It cannot be mended: " + mended.error().message);
+  }
+  return {};
+}
+
 Status Scrubber::scrub(io::Wait& wait, const SegmentInfo& segment) {
   const std::string name = segment.file_name();
   VERITY_TRY_ASSIGN(const auto file, directory_.open(wait, name, {.mode = io::OpenMode::read}));
   VERITY_TRY_ASSIGN(const ByteCount size, file->size(wait));
   const Result<DecodedSegmentHeader> header = read_segment_header(wait, *file);
   if (!header) return std::unexpected(header.error());
-  if (header->one_copy_damaged) {
-    on_damage({"log/" + name, 0, {}, "one copy of the segment header is damaged; the other one is good"});
-  }
+  if (header->one_copy_damaged) VERITY_TRY(mend_header(wait, name, header->header));
   SegmentScanner scanner(*file, segment.header, size, Position{segment.end_position.value - 1});
   while (true) {
     const ByteCount before = scanner.offset();

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
+#include <string>
 
 namespace verity::io {
 class Directory;
@@ -23,12 +25,15 @@ class Scrubber {
   struct Options {
     Duration pause = 10s;  // between two rounds
     ByteCount bytes_per_second = 32 * MiB;
+    bool read_only = false;  // nothing is mended
   };
 
   Scrubber(io::Loop& loop, io::Directory& directory, const SegmentTable& table, Options options);
 
   // Called for every damaged place in every round; it does not suspend.
   std::function<void(const Damage&)> on_damage;
+  // Called for what was harmless, and mended unless the text says why not; once for each segment that cannot be.
+  std::function<void(const std::string&)> on_note;
 
   void start();
   // Must have returned before destruction.
@@ -40,6 +45,7 @@ class Scrubber {
  private:
   void run(io::Wait& wait);
   Status scrub(io::Wait& wait, const SegmentInfo& segment);
+  Status mend_header(io::Wait& wait, const std::string& name, const SegmentHeader& good);
 
   io::Loop& loop_;
   io::Directory& directory_;
@@ -49,6 +55,7 @@ class Scrubber {
   io::WaitGroup running_;
   std::uint64_t bytes_ = 0;
   std::uint64_t rounds_ = 0;
+  std::set<std::string> not_mended_;  // files with one bad copy of the header
 };
 
 }  // namespace verity::log

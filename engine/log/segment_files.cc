@@ -56,6 +56,13 @@ Status write_segment_header(io::Wait& wait, io::File& file, const SegmentHeader&
   return file.write(wait, 0, buffer.view(), io::Durability::durable);
 }
 
+Status rewrite_segment_header(io::Wait& wait, io::Directory& directory, std::string_view name,
+                              const SegmentHeader& header) {
+  VERITY_TRY_ASSIGN(const auto file,
+                    directory.open(wait, name, {.mode = io::OpenMode::write, .direct = true}));
+  return write_segment_header(wait, *file, header);
+}
+
 Result<DecodedSegmentHeader> read_segment_header(io::Wait& wait, io::File& file) {
   AlignedBuffer buffer(segment_header_bytes);
   VERITY_TRY_ASSIGN(const ByteCount got, file.read(wait, 0, buffer.span()));

@@ -26,6 +26,9 @@ Result<std::unique_ptr<io::File>> create_zeroed(io::Wait& wait, io::Directory& d
 Status zero_range(io::Wait& wait, io::File& file, ByteCount begin, ByteCount end);
 
 Status write_segment_header(io::Wait& wait, io::File& file, const SegmentHeader& header);
+// Both copies in the file `name` anew, durable. The good one is replaced by itself, so a crash does no harm.
+Status rewrite_segment_header(io::Wait& wait, io::Directory& directory, std::string_view name,
+                              const SegmentHeader& header);
 Result<DecodedSegmentHeader> read_segment_header(io::Wait& wait, io::File& file);
 
 // rename current → sealed name, directory sync, rename next → current, directory sync; either rename only if

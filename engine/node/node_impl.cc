@@ -58,7 +58,7 @@ NodeImpl::NodeImpl(const io::World& world, NodeOptions options, Opened opened)
       log_(world_, *opened_.log_directory, log_options(options_, opened_.state),
            std::move(opened_.recovered)),
       scrubber_(world_.loop, *opened_.log_directory, log_.table(),
-                {options_.tuning.scrub_pause, options_.tuning.scrub_bytes_per_second}),
+                {options_.tuning.scrub_pause, options_.tuning.scrub_bytes_per_second, options_.read_only}),
       checkpointed_(derived_.position) {}
 
 NodeImpl::~NodeImpl() {
@@ -86,6 +86,9 @@ Status NodeImpl::run(io::Wait& wait) {
   for (const log::Damage& damage : opened_.damage) note_damage(damage);
   log_.reader().on_damage = [this](const log::Damage& damage) { note_damage(damage); };
   scrubber_.on_damage = [this](const log::Damage& damage) { note_damage(damage); };
+  scrubber_.on_note = [this](const std::string& note) {
+    world_.logger.log(io::LogLevel::warn, log_target, note);
+  };
   log_.on_failure = [this](const Error& error) { fail_with(error); };
   log_.on_durable = [this](const std::vector<log::EntryPtr>& entries, const log::FlushReport& report) {
     metrics_.log_entries_total += entries.size();

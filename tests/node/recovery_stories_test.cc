@@ -45,6 +45,32 @@ TEST_F(RecoveryStories, AHeaderThatACrashToreIsWholeOnceItsSegmentIsSealed) {
   }));
 }
 
+TEST_F(RecoveryStories, ACopyOfAHeaderThatRotsUnderARunningNodeIsMended) {
+  constexpr std::string_view sealed = "log/00000000.segment";
+  const auto fill = [&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(wait, node, "s", text(6000)));
+  };
+  for (const ByteCount at : {ByteCount{40}, log::segment_header_copy_at + 40}) {
+    ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+      fill(wait, node);
+      const Bytes before = disk.durable_content(sealed);
+      disk.flip_bit(sealed, at, 1);
+      ASSERT_TRUE(wait.sleep(30s));
+      EXPECT_EQ(node.status().damage, std::vector<std::string>());
+      EXPECT_TRUE(node.is_ready());
+      EXPECT_TRUE(disk.durable_content(sealed) == before) << "not mended";
+    }));
+  }
+  options.read_only = true;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    disk.flip_bit(sealed, 40, 1);
+    const Bytes before = disk.durable_content(sealed);
+    ASSERT_TRUE(wait.sleep(30s));
+    EXPECT_EQ(node.status().damage, std::vector<std::string>());
+    EXPECT_TRUE(disk.durable_content(sealed) == before) << "a read-only node writes nothing";
+  }));
+}
+
 TEST_F(RecoveryStories, ACurrentSegmentThatWasCutOffIsNotAShorterLog) {
   ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(append(wait, node, "s", "1"));
