@@ -24,6 +24,7 @@ Log::Log(const io::World& world, io::Directory& directory, LogOptions options, R
       file_(std::move(recovered.current)),
       next_flush_(recovered.next_flush),
       marked_(recovered.marked),
+      sealed_(recovered.sealed),
       quiet_since_(world.clock.monotonic()),
       last_(recovered.last),
       head_(recovered.head),
@@ -78,6 +79,7 @@ EntryPtr Log::propose(EntryHeader header, ByteView body) {
 }
 
 ByteCount Log::room() const {
+  if (sealed_) return 0;
   const SegmentInfo& current = table_.current();
   const ByteCount seal = current.header.block_bytes;
   return current.header.size_bytes - std::min(current.header.size_bytes, current.end_offset + seal);
@@ -199,18 +201,26 @@ Status Log::write_mark(io::Wait& wait) {
   return {};
 }
 
-Status Log::switch_segment(io::Wait& wait) {
-  VERITY_TRY_ASSIGN(std::unique_ptr<io::File> next, spare_.take(wait));
+// Only with a spare at hand, so that a crash behind the seal leaves what the switch needs.
+Status Log::seal(io::Wait& wait) {
   SegmentInfo& full = table_.current();
-  const Sha256Digest head = queue_.front()->header().parent;
   AlignedBuffer buffer;
-  const ByteCount size = build_mark(place(), FlushKind::seal, durable_.next(), head, buffer);
+  const ByteCount size =
+      build_mark(place(), FlushKind::seal, durable_.next(), queue_.front()->header().parent, buffer);
   VERITY_TRY(file_->write(wait, full.end_offset, buffer.view().first(size), io::Durability::durable));
   ++next_flush_;
   full.end_offset += size;
   marked_ = true;
   noted_committed_ = durable_;
+  sealed_ = true;
+  return {};
+}
 
+Status Log::switch_segment(io::Wait& wait) {
+  VERITY_TRY_ASSIGN(std::unique_ptr<io::File> next, spare_.take(wait));
+  if (!sealed_) VERITY_TRY(seal(wait));
+  SegmentInfo& full = table_.current();
+  const Sha256Digest head = queue_.front()->header().parent;
   SegmentHeader header = full.header;
   header.block_bytes = static_cast<std::uint32_t>(next->block_bytes());
   header.sequence = full.header.sequence + 1;
@@ -240,6 +250,7 @@ Status Log::switch_segment(io::Wait& wait) {
   table_.current_starts.clear();
   table_.current_reader = std::move(next_reader);
   file_ = std::move(next);
+  sealed_ = false;
   spare_.begin_next();
   return {};
 }

@@ -95,6 +95,7 @@ class Log {
   void run(io::Wait& wait);
   Status flush_queue(io::Wait& wait);
   Status write_mark(io::Wait& wait);
+  Status seal(io::Wait& wait);
   Status switch_segment(io::Wait& wait);
   ByteCount room() const;
   // The next flush needs another segment, and this one cannot be sealed yet.
@@ -113,6 +114,7 @@ class Log {
   std::unique_ptr<io::File> file_;
   std::uint64_t next_flush_;
   bool marked_;
+  bool sealed_;  // the current segment takes no more; its successor is made when there is something to write
   Instant quiet_since_;
 
   // Invariant: durable_ + queue and flush in flight == last_.

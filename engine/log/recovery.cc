@@ -71,7 +71,6 @@ class Recovery {
   Status take_tail(UncommittedTail& tail);
   Status end_current(const SegmentScanner& scanner, const ScanStop& stop, UncommittedTail& tail);
   Status rewrite_last_flush();
-  Status finish_seal();
   Status report(Damage damage);
 
   io::Wait& wait_;
@@ -119,7 +118,7 @@ Status Recovery::check_place(std::string_view name, const SegmentHeader& header,
 }
 
 // The table "Switching to the next segment" of docs/format/log.md, but for a sealed current segment, which only
-// reading it tells (finish_seal).
+// reading it tells: that switch needs room for a spare, so the writer completes it when there is some (log.cc).
 Status Recovery::settle_names() {
   VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_));
   const std::uint64_t count = names_.sealed.size();
@@ -317,6 +316,7 @@ Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop
   info.end_offset = scanner.offset();
   result_.next_flush = scanner.next_sequence();
   result_.marked = scanner.durable_mark() >= result_.last;
+  result_.sealed = scanner.sealed();
   if (stop.verdict == Verdict::damaged) {
     VERITY_TRY(report({in_log(current_segment_name), stop.offset, stop.position, stop.what}));
   }
@@ -332,8 +332,7 @@ Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop
   }
   VERITY_TRY(rewrite_last_flush());
   VERITY_TRY(result_.current->sync(wait_));
-  VERITY_TRY(directory_.sync(wait_));
-  return scanner.sealed() ? finish_seal() : Status();
+  return directory_.sync(wait_);
 }
 
 // What was read last may so far exist only in memory: a process was killed before its write was durable, or its write
@@ -354,32 +353,6 @@ Status Recovery::rewrite_last_flush() {
   }
   return result_.current->write(wait_, last_flush_->offset, buffer.view().first(size),
                                 io::Durability::durable);
-}
-
-Status Recovery::finish_seal() {
-  SegmentInfo& full = result_.table.current();
-  SegmentHeader header = full.header;
-  header.sequence += 1;
-  header.first_position = full.end_position;
-  header.parent = result_.head;
-  header.size_bytes = input_.segment_bytes;
-  header.first_flush = result_.next_flush;
-  result_.current.reset();
-  VERITY_TRY_ASSIGN(result_.current,
-                    create_zeroed(wait_, directory_, next_segment_name, input_.segment_bytes));
-  header.block_bytes = static_cast<std::uint32_t>(result_.current->block_bytes());
-  VERITY_TRY(write_segment_header(wait_, *result_.current, header));
-  VERITY_TRY(complete_switch(wait_, directory_, full.header.sequence));
-  result_.notes.push_back("completed an interrupted switch to segment " + std::to_string(header.sequence));
-  full.sealed = true;
-  result_.table.segments.push_back({.header = header,
-                                    .end_position = header.first_position,
-                                    .end_offset = segment_header_bytes,
-                                    .sealed = false});
-  result_.table.current_starts.clear();
-  VERITY_TRY_ASSIGN(result_.table.current_reader,
-                    directory_.open(wait_, current_segment_name, {.mode = io::OpenMode::read}));
-  return {};
 }
 
 // Index of the first segment to read entry by entry.

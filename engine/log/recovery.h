@@ -31,8 +31,6 @@ struct RecoveryInput {
   Sha256Digest checkpoint_hash;
   // Entries up to here are known to have been durable (node state, checkpoint).
   Position known_durable;
-  // Size of a segment that has to be made to complete a switch.
-  ByteCount segment_bytes = 64 * MiB;
   ByteCount derive_bytes_max = 128 * MiB;
   // Nothing is written: a damaged end is cut in memory only and reported.
   bool read_only = false;
@@ -58,6 +56,7 @@ struct Recovered {
   std::vector<EntryPtr> tail;
   Position applied;                // up to here `apply` was called (or the checkpoint)
   bool marked = true;              // the last flush is covered by a durable mark
+  bool sealed = false;             // the current segment takes no more: the switch is still to be completed
   std::vector<Damage> damage;      // not empty: the log may only be read
   std::vector<std::string> notes;  // what was dropped, completed or repaired; for the operator
 };

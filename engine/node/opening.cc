@@ -118,7 +118,6 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
   input.cluster_id = opened.state.cluster_id;
   input.checkpoint = opened.derived->position;
   input.checkpoint_hash = opened.derived->hash;
-  input.segment_bytes = options.segment_bytes;
   input.known_durable =
       std::max(opened.state.durable_position, opened.state.founded ? founding_entries : Position{0});
   // Until the first checkpoint there is nothing but the log.

@@ -71,6 +71,49 @@ TEST_F(RecoveryStories, ACopyOfAHeaderThatRotsUnderARunningNodeIsMended) {
   }));
 }
 
+// A segment is full and sealed, the spare is gone, and there is no room for another.
+TEST_F(RecoveryStories, ASealedSegmentOnAFullDiskIsReadAndTakesEntriesWhenThereIsRoom) {
+  const auto write = [&](io::Wait& wait, Node& node) { return append(wait, node, "s", text(6000)); };
+  std::string before;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    const auto is_sealed = [&] { return !disk.durable_content("log/00000000.segment").empty(); };
+    while (!is_sealed()) {
+      before = read_all(wait, node, "s");
+      ASSERT_TRUE(write(wait, node));
+    }
+    current->crash("power cut");
+  }));
+  tamper([](io::Wait& wait, io::Directory& data) -> Status {
+    VERITY_TRY_ASSIGN(const auto log, data.open_directory(wait, "log", false));
+    ignore(log->remove(wait, "next.segment"), "the crash may have taken it");
+    VERITY_TRY(log->rename(wait, "00000000.segment", "current.segment"));
+    return log->sync(wait);
+  });
+  disk.options().capacity = disk.used() + 16 * KiB;
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+      ASSERT_TRUE(wait.sleep(2s));
+      EXPECT_TRUE(read_all(wait, node, "s") == before);
+      const auto refused = write(wait, node);
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().code, RefusalCode::out_of_space);
+    }));
+  }
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    ASSERT_TRUE(wait.sleep(2s));
+    EXPECT_EQ(write(wait, node).error().code, RefusalCode::out_of_space);
+    disk.options().capacity = UINT64_MAX;
+    ASSERT_TRUE(wait.sleep(3s));
+    ASSERT_TRUE(write(wait, node));
+    current->crash("power cut");
+  }));
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_TRUE(read_all(wait, node, "s").starts_with(before));
+    EXPECT_GT(read_all(wait, node, "s").size(), before.size());
+    EXPECT_FALSE(disk.durable_content("log/00000000.segment").empty());
+  }));
+}
+
 TEST_F(RecoveryStories, ACurrentSegmentThatWasCutOffIsNotAShorterLog) {
   ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(append(wait, node, "s", "1"));
