@@ -27,7 +27,13 @@ struct Names {
   bool next = false;
 };
 
-Result<Names> read_names(io::Wait& wait, io::Directory& directory) {
+// A header that neither copy gives, or a file that is gone.
+bool is_lost(const Error& error) {
+  return error.code == ErrorCode::corrupt || error.code == ErrorCode::io_error ||
+         error.code == ErrorCode::not_found;
+}
+
+Result<Names> read_names(io::Wait& wait, io::Directory& directory, bool read_only) {
   VERITY_TRY_ASSIGN(const auto entries, directory.list(wait));
   Names names;
   for (const io::DirectoryEntry& entry : entries) {
@@ -37,9 +43,21 @@ Result<Names> read_names(io::Wait& wait, io::Directory& directory) {
   }
   std::sort(names.sealed.begin(), names.sealed.end());
   for (std::size_t i = 0; i < names.sealed.size(); ++i) {
-    if (names.sealed[i] != i) return fail(ErrorCode::corrupt, in_log(sealed_segment_name(i)) + " is missing");
+    if (names.sealed[i] == i) continue;
+    if (!read_only) {
+      return fail(ErrorCode::corrupt, in_log(sealed_segment_name(i)) + " is missing" + std::string(way_out));
+    }
+    names.sealed.insert(names.sealed.begin() + static_cast<std::ptrdiff_t>(i), i);  // the others are served
   }
   return names;
+}
+
+// To the first place that is not an intact flush.
+Status scan_through(io::Wait& wait, SegmentScanner& scanner) {
+  while (true) {
+    VERITY_TRY_ASSIGN(const ScanStep step, scanner.next(wait));
+    if (std::holds_alternative<ScanStop>(step)) return {};
+  }
 }
 
 class Recovery {
@@ -51,16 +69,18 @@ class Recovery {
 
  private:
   struct Opened {
-    std::unique_ptr<io::File> file;
-    DecodedSegmentHeader decoded;
+    SegmentHeader header;
     ByteCount file_bytes = 0;
   };
 
-  // Mends a header of which one copy is bad.
-  Result<Opened> open(std::string_view name, io::OpenMode mode);
-  Result<Opened> open_current(io::OpenMode mode);
-  // A damaged header is put together again from the segment's first flush, and reported.
-  Result<SegmentHeader> reconstruct(std::string_view name, std::uint64_t sequence, io::File& file);
+  // Reads the header, and mends one of which one copy is bad.
+  Result<Opened> open(std::string_view name);
+  Status read_current_header();
+  // A header of which neither copy is good is put together again: from the segment's first flush, or from where the segment
+  // before it ends.
+  Result<SegmentHeader> reconstruct(std::string_view name, std::uint64_t sequence);
+  Result<std::optional<SegmentHeader>> header_of_first_flush(std::uint64_t sequence, io::File& file);
+  Result<SegmentHeader> header_after(std::uint64_t sequence);
   Status check_place(std::string_view name, const SegmentHeader& header, std::uint64_t sequence) const;
   Status settle_names();
   Status read_sealed_headers();
@@ -78,18 +98,18 @@ class Recovery {
   const RecoveryInput& input_;
   Recovered result_;
   Names names_;
+  std::string_view current_name_ = current_segment_name;
   bool deriving_ = true;                   // entries are handed to apply
   std::optional<FlushHeader> last_flush_;  // of the current segment
 };
 
-Result<Recovery::Opened> Recovery::open(std::string_view name, io::OpenMode mode) {
+Result<Recovery::Opened> Recovery::open(std::string_view name) {
   Opened opened;
-  VERITY_TRY_ASSIGN(opened.file,
-                    directory_.open(wait_, name, {.mode = mode, .direct = mode != io::OpenMode::read}));
-  VERITY_TRY_ASSIGN(opened.file_bytes, opened.file->size(wait_));
-  Result<DecodedSegmentHeader> decoded = read_segment_header(wait_, *opened.file);
+  VERITY_TRY_ASSIGN(const auto file, directory_.open(wait_, name, {.mode = io::OpenMode::read}));
+  VERITY_TRY_ASSIGN(opened.file_bytes, file->size(wait_));
+  Result<DecodedSegmentHeader> decoded = read_segment_header(wait_, *file);
   if (!decoded) return std::unexpected(std::move(decoded.error()).within(in_log(name)));
-  opened.decoded = *decoded;
+  opened.header = decoded->header;
   if (decoded->one_copy_damaged) {  // by a device, or by a crash while it was written
     const Status mended =
         input_.read_only ? Status() : rewrite_segment_header(wait_, directory_, name, decoded->header);
@@ -120,27 +140,24 @@ Status Recovery::check_place(std::string_view name, const SegmentHeader& header,
 // The table "Switching to the next segment" of docs/format/log.md, but for a sealed current segment, which only
 // reading it tells: that switch needs room for a spare, so the writer completes it when there is some (log.cc).
 Status Recovery::settle_names() {
-  VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_));
+  VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_, input_.read_only));
   const std::uint64_t count = names_.sealed.size();
   bool next_has_header = false;
   SegmentHeader next_header;
   if (names_.next) {
-    const Result<Opened> next = open(next_segment_name, io::OpenMode::read);
+    const Result<Opened> next = open(next_segment_name);
     if (!next && next.error().code == ErrorCode::crashed) return std::unexpected(next.error());
-    if (next) next_header = next->decoded.header;
+    if (next) next_header = next->header;
     const std::uint64_t following = names_.current ? count + 1 : count;
     next_has_header =
         next && next_header.sequence == following && next_header.cluster_id == input_.cluster_id;
   }
-  if (!names_.current && !next_has_header) {
+  if (!names_.current && !next_has_header && !input_.read_only) {
     return fail(ErrorCode::corrupt, in_log(current_segment_name) + " is missing" + std::string(way_out));
   }
-  if (!next_has_header || (names_.current && input_.read_only)) return {};
-  if (input_.read_only) {
-    return fail(ErrorCode::read_only,
-                "a segment switch was interrupted between its two renames; start once without --read-only to "
-                "complete it");
-  }
+  if (next_has_header && !names_.current)
+    current_name_ = next_segment_name;  // where a read-only start finds it
+  if (!next_has_header || input_.read_only) return {};
   // What a process that was killed wrote last may be in memory only: header and names are durable before they are built
   // upon.
   VERITY_TRY(rewrite_segment_header(wait_, directory_, next_segment_name, next_header));
@@ -148,39 +165,94 @@ Status Recovery::settle_names() {
   VERITY_TRY(complete_switch(wait_, directory_, names_.current ? count : count - 1));
   result_.notes.push_back("completed an interrupted switch to segment " +
                           std::to_string(names_.current ? count + 1 : count));
-  VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_));
+  VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_, input_.read_only));
+  current_name_ = current_segment_name;
   return {};
 }
 
-// The current segment always has a header.
-Result<Recovery::Opened> Recovery::open_current(io::OpenMode mode) {
-  Result<Opened> opened = open(current_segment_name, mode);
-  if (!opened && opened.error().code == ErrorCode::not_found) {
-    return fail(ErrorCode::corrupt, opened.error().message + std::string(way_out));
+// The segment that is written always has a header. Read-only, all that can be proven without it is served.
+Status Recovery::read_current_header() {
+  const std::uint64_t sequence = names_.sealed.size();
+  SegmentInfo info{.sealed = false};
+  const Result<Opened> opened = open(current_name_);
+  if (opened) {
+    info.header = opened->header;
+    VERITY_TRY(check_place(current_segment_name, info.header, sequence));
+  } else if (is_lost(opened.error())) {
+    VERITY_TRY(report({in_log(current_segment_name), 0, {}, opened.error().message}));
+    VERITY_TRY_ASSIGN(info.header, reconstruct(current_name_, sequence));
+  } else {
+    return std::unexpected(opened.error());
   }
-  return opened;
+  info.end_position = info.header.first_position;
+  info.end_offset = segment_header_bytes;
+  result_.table.segments.push_back(info);
+  return {};
 }
 
-Result<SegmentHeader> Recovery::reconstruct(std::string_view name, std::uint64_t sequence, io::File& file) {
+Result<SegmentHeader> Recovery::reconstruct(std::string_view name, std::uint64_t sequence) {
+  auto file = directory_.open(wait_, name, {.mode = io::OpenMode::read});
+  if (!file && file.error().code != ErrorCode::not_found) return std::unexpected(file.error());
+  std::optional<SegmentHeader> header;
+  if (file) {
+    VERITY_TRY_ASSIGN(header, header_of_first_flush(sequence, **file));
+  }
+  if (!header) {
+    VERITY_TRY_ASSIGN(header, header_after(sequence));
+  }
+  if (!file) return *header;
+  VERITY_TRY_ASSIGN(header->size_bytes, (*file)->size(wait_));
+  // The flushes show in which blocks they were written: in the right ones most of them are found.
+  SegmentHeader best = *header;
+  ByteCount best_offset = 0;
+  for (header->block_bytes = 4096; header->block_bytes >= 512; header->block_bytes /= 2) {
+    SegmentScanner scanner(**file, *header, header->size_bytes, Position{0});
+    VERITY_TRY(scan_through(wait_, scanner));
+    if (scanner.offset() <= best_offset) continue;
+    best = *header;
+    best_offset = scanner.offset();
+  }
+  return best;
+}
+
+// Nothing if that flush is damaged too, or there is none.
+Result<std::optional<SegmentHeader>> Recovery::header_of_first_flush(std::uint64_t sequence, io::File& file) {
   AlignedBuffer buffer(AlignedBuffer::alignment);
-  VERITY_TRY_ASSIGN(const ByteCount got, file.read(wait_, segment_header_bytes, buffer.span()));
-  const std::optional<FlushHeader> flush = decode_flush_header(buffer.view().first(got));
-  const Result<EntryHeader> entry = decode_entry_header(buffer.view().subspan(flush_header_bytes));
+  const Result<ByteCount> got = file.read(wait_, segment_header_bytes, buffer.span());
+  if (!got && got.error().code == ErrorCode::crashed) return std::unexpected(got.error());
+  const ByteView block = buffer.view().first(got.value_or(0));
+  if (block.size() <= flush_header_bytes) return std::nullopt;
+  const std::optional<FlushHeader> flush = decode_flush_header(block);
+  const Result<EntryHeader> entry = decode_entry_header(block.subspan(flush_header_bytes));
   const bool usable = flush && entry && flush->segment == sequence &&
                       flush->cluster_id == input_.cluster_id && entry->position == flush->first_position;
-  if (!usable) {
-    return fail(ErrorCode::corrupt,
-                in_log(name) + ": both copies of the segment header and its first flush are damaged");
-  }
-  VERITY_TRY_ASSIGN(const ByteCount size, file.size(wait_));
+  if (!usable) return std::nullopt;
   SegmentHeader header;
-  header.block_bytes = static_cast<std::uint32_t>(file.block_bytes());
   header.cluster_id = input_.cluster_id;
   header.sequence = sequence;
   header.first_position = flush->first_position;
   header.parent = entry->parent;
-  header.size_bytes = size;
   header.first_flush = flush->sequence;
+  return header;
+}
+
+// Segments are read in order, so the one before is in the table.
+Result<SegmentHeader> Recovery::header_after(std::uint64_t sequence) {
+  SegmentHeader header;
+  header.cluster_id = input_.cluster_id;
+  header.sequence = sequence;
+  header.first_position = Position{1};
+  if (sequence == 0) return header;
+  const SegmentInfo& before = result_.table.segments.back();
+  header.first_position = before.header.first_position;
+  const auto file = directory_.open(wait_, before.file_name(), {.mode = io::OpenMode::read});
+  if (!file && file.error().code == ErrorCode::not_found) return header;
+  if (!file) return std::unexpected(file.error());
+  SegmentScanner scanner(**file, before.header, before.end_offset, Position{0});
+  VERITY_TRY(scan_through(wait_, scanner));
+  header.first_position = scanner.next_position();
+  header.parent = scanner.head();
+  header.first_flush = scanner.next_sequence();
   return header;
 }
 
@@ -194,16 +266,14 @@ Status Recovery::read_sealed_headers() {
   for (const std::uint64_t sequence : names_.sealed) {
     const std::string name = sealed_segment_name(sequence);
     SegmentInfo info;
-    Result<Opened> opened = open(name, io::OpenMode::read);
+    Result<Opened> opened = open(name);
     if (opened) {
-      info.header = opened->decoded.header;
+      info.header = opened->header;
       info.end_offset = opened->file_bytes;
-    } else if (opened.error().code == ErrorCode::corrupt || opened.error().code == ErrorCode::io_error ||
-               opened.error().code == ErrorCode::not_found) {
+    } else if (is_lost(opened.error())) {
       // Old data: the node starts, may only be read, and says so.
-      VERITY_TRY_ASSIGN(const auto file, directory_.open(wait_, name, {.mode = io::OpenMode::read}));
-      VERITY_TRY_ASSIGN(info.header, reconstruct(name, sequence, *file));
-      VERITY_TRY_ASSIGN(info.end_offset, file->size(wait_));
+      VERITY_TRY_ASSIGN(info.header, reconstruct(name, sequence));
+      info.end_offset = info.header.size_bytes;
       result_.damage.push_back(
           {.file = in_log(name), .offset = 0, .position = {}, .what = opened.error().message});
     } else {
@@ -245,9 +315,15 @@ Status Recovery::scan_sealed(std::size_t index) {
   const SegmentInfo& info = result_.table.segments[index];
   const SegmentInfo& following = result_.table.segments[index + 1];
   const std::string name = info.file_name();
-  VERITY_TRY_ASSIGN(const auto file, directory_.open(wait_, name, {.mode = io::OpenMode::read}));
-  VERITY_TRY_ASSIGN(const ByteCount size, file->size(wait_));
-  SegmentScanner scanner(*file, info.header, size, Position{following.header.first_position.value - 1});
+  const auto opened = directory_.open(wait_, name, {.mode = io::OpenMode::read});
+  if (!opened && opened.error().code == ErrorCode::not_found) {  // read-only, and reported
+    deriving_ = false;
+    return {};
+  }
+  if (!opened) return std::unexpected(opened.error());
+  io::File& file = **opened;
+  VERITY_TRY_ASSIGN(const ByteCount size, file.size(wait_));
+  SegmentScanner scanner(file, info.header, size, Position{following.header.first_position.value - 1});
   UncommittedTail tail;
   while (true) {
     VERITY_TRY_ASSIGN(ScanStep step, scanner.next(wait_));
@@ -269,22 +345,27 @@ Status Recovery::scan_sealed(std::size_t index) {
 
 Status Recovery::scan_current() {
   SegmentInfo& info = result_.table.current();
-  VERITY_TRY_ASSIGN(Opened opened, open_current(input_.read_only ? io::OpenMode::read : io::OpenMode::write));
-  VERITY_TRY_ASSIGN(result_.table.current_reader,
-                    directory_.open(wait_, current_segment_name, {.mode = io::OpenMode::read}));
-  if (!input_.read_only && opened.file->block_bytes() > info.header.block_bytes) {
-    return fail(ErrorCode::unsupported, in_log(current_segment_name) + " was written in blocks of " +
-                                            std::to_string(info.header.block_bytes) +
-                                            " bytes, this device needs " +
-                                            std::to_string(opened.file->block_bytes()) +
-                                            "; move the data directory back, or restore a backup here");
-  }
   if (result_.last.value == 0) {  // nothing scanned before
     result_.committed = result_.last = Position{info.header.first_position.value - 1};
     result_.committed_head = result_.head = info.header.parent;
   }
-  SegmentScanner scanner(*opened.file, info.header, opened.file_bytes,
-                         std::max(input_.checkpoint, input_.known_durable));
+  const io::OpenMode mode = input_.read_only ? io::OpenMode::read : io::OpenMode::write;
+  auto opened = directory_.open(wait_, current_name_, {.mode = mode, .direct = !input_.read_only});
+  const bool is_missing = !opened && opened.error().code == ErrorCode::not_found;
+  if (is_missing && input_.read_only) return {};  // and reported
+  if (!opened) return std::unexpected(opened.error());
+  std::unique_ptr<io::File> file = std::move(*opened);
+  VERITY_TRY_ASSIGN(const ByteCount file_bytes, file->size(wait_));
+  VERITY_TRY_ASSIGN(result_.table.current_reader,
+                    directory_.open(wait_, current_name_, {.mode = io::OpenMode::read}));
+  if (!input_.read_only && file->block_bytes() > info.header.block_bytes) {
+    return fail(ErrorCode::unsupported, in_log(current_segment_name) + " was written in blocks of " +
+                                            std::to_string(info.header.block_bytes) +
+                                            " bytes, this device needs " +
+                                            std::to_string(file->block_bytes()) +
+                                            "; move the data directory back, or restore a backup here");
+  }
+  SegmentScanner scanner(*file, info.header, file_bytes, std::max(input_.checkpoint, input_.known_durable));
   UncommittedTail tail;
   std::vector<std::uint32_t>& starts = result_.table.current_starts;
   while (true) {
@@ -295,13 +376,13 @@ Status Recovery::scan_current() {
       last_flush_ = flush->header;
       continue;
     }
-    result_.current = std::move(opened.file);
+    result_.current = std::move(file);
     ScanStop stop = std::get<ScanStop>(step);
     // Its size was durable before its name was.
-    const bool cut_off = !scanner.sealed() && opened.file_bytes < info.header.size_bytes;
+    const bool cut_off = !scanner.sealed() && file_bytes < info.header.size_bytes;
     if (cut_off && stop.verdict != Verdict::damaged) {
       stop.verdict = Verdict::damaged;
-      stop.offset = opened.file_bytes;
+      stop.offset = file_bytes;
       stop.what =
           "the file ends here, but it was made with " + std::to_string(info.header.size_bytes) + " bytes";
     }
@@ -374,13 +455,7 @@ Result<Recovered> Recovery::run() {
   result_.applied = input_.checkpoint;
   VERITY_TRY(settle_names());
   VERITY_TRY(read_sealed_headers());
-  {
-    VERITY_TRY_ASSIGN(const Opened current, open_current(io::OpenMode::read));
-    VERITY_TRY(check_place(current_segment_name, current.decoded.header, names_.sealed.size()));
-    result_.table.segments.push_back({.header = current.decoded.header,
-                                      .end_position = current.decoded.header.first_position,
-                                      .sealed = false});
-  }
+  VERITY_TRY(read_current_header());
   auto& segments = result_.table.segments;
   for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
     segments[i].end_position = segments[i + 1].header.first_position;

@@ -64,9 +64,16 @@ Status rewrite_segment_header(io::Wait& wait, io::Directory& directory, std::str
 }
 
 Result<DecodedSegmentHeader> read_segment_header(io::Wait& wait, io::File& file) {
-  AlignedBuffer buffer(segment_header_bytes);
-  VERITY_TRY_ASSIGN(const ByteCount got, file.read(wait, 0, buffer.span()));
-  return decode_segment_header(buffer.view().first(got));
+  Bytes block(segment_header_bytes);
+  Result<ByteCount> got = file.read(wait, 0, block);
+  if (!got && got.error().code == ErrorCode::io_error) {  // maybe one copy can be read
+    for (const ByteCount at : {ByteCount{0}, segment_header_copy_at}) {
+      const auto half = file.read(wait, at, MutableByteView(block).subspan(at, segment_header_copy_at));
+      if (half) got = segment_header_bytes;
+    }
+  }
+  if (!got) return std::unexpected(std::move(got.error()));
+  return decode_segment_header(ByteView(block).first(*got));
 }
 
 Status complete_switch(io::Wait& wait, io::Directory& directory, std::uint64_t sequence) {

@@ -29,6 +29,7 @@ Status write_segment_header(io::Wait& wait, io::File& file, const SegmentHeader&
 // Both copies in the file `name` anew, durable. The good one is replaced by itself, so a crash does no harm.
 Status rewrite_segment_header(io::Wait& wait, io::Directory& directory, std::string_view name,
                               const SegmentHeader& header);
+// `file` is not a direct one.
 Result<DecodedSegmentHeader> read_segment_header(io::Wait& wait, io::File& file);
 
 // rename current → sealed name, directory sync, rename next → current, directory sync; either rename only if

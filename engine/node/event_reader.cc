@@ -16,7 +16,9 @@ std::unexpected<Refusal> refuse(RefusalCode code, std::string detail, Position p
 }
 
 std::unexpected<Refusal> unreadable(const Error& error, Position position) {
-  if (error.code == ErrorCode::corrupt) return refuse(RefusalCode::damaged, error.message, position);
+  // Not in the log although the index has it: a part of the log is gone.
+  const bool is_damage = error.code == ErrorCode::corrupt || error.code == ErrorCode::not_found;
+  if (is_damage) return refuse(RefusalCode::damaged, error.message, position);
   return refuse(RefusalCode::not_ready, error.message);
 }
 

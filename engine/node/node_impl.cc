@@ -107,7 +107,8 @@ Status NodeImpl::run(io::Wait& wait) {
     mend_tree();
   }
   log_.set_committed(log_.durable());
-  index_ready_ = derived_.position == log_.last_proposed();
+  // Beyond it: read-only, and the end of the log is lost.
+  index_ready_ = derived_.position >= log_.last_proposed();
   if (!index_ready_) spawn("rebuild", &NodeImpl::rebuild);
   if (!options_.read_only) {
     log_.start();

@@ -114,6 +114,121 @@ TEST_F(RecoveryStories, ASealedSegmentOnAFullDiskIsReadAndTakesEntriesWhenThereI
   }));
 }
 
+// What is lost with the header block, a read-only start proves again from what is left.
+TEST_F(RecoveryStories, WithoutItsHeaderACurrentSegmentIsStillReadable) {
+  disk.options().sector_bytes = 4096;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(append(wait, node, "s", std::to_string(i)));
+    current->crash("power cut");
+  }));
+  disk.make_unreadable(current_segment, 0);
+  const Status refused = boot([](io::Wait&, Node&) { FAIL(); });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
+  EXPECT_NE(refused.error().message.find("--read-only"), std::string::npos) << refused.error().message;
+  options.read_only = true;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_EQ(read_all(wait, node, "s"), "0=0 1=1 2=2 3=3 4=4 ");
+    ASSERT_EQ(node.status().damage.size(), 1u);
+    EXPECT_NE(node.status().damage[0].find("log/current.segment at offset 0"), std::string::npos)
+        << node.status().damage[0];
+  }));
+}
+
+TEST_F(RecoveryStories, WithoutItsCurrentSegmentALogIsStillReadable) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(wait, node, "s", text(6000)));
+    current->crash("power cut");
+  }));
+  const auto expect_start_readable = [&] {
+    options.read_only = false;
+    const Status refused = boot([](io::Wait&, Node&) { FAIL(); });
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("--read-only"), std::string::npos) << refused.error().message;
+    options.read_only = true;
+    ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+      EXPECT_EQ(read_all(wait, node, "s").substr(0, 4), "0=\"x");
+      EXPECT_FALSE(node.status().damage.empty());
+    }));
+  };
+  disk.overwrite(current_segment, 0, Bytes(log::segment_header_bytes + 64, std::byte{7}));
+  expect_start_readable();
+  tamper([](io::Wait& wait, io::Directory& data) -> Status {
+    VERITY_TRY_ASSIGN(const auto log, data.open_directory(wait, "log", false));
+    VERITY_TRY(log->remove(wait, "current.segment"));
+    return log->sync(wait);
+  });
+  expect_start_readable();
+}
+
+TEST_F(RecoveryStories, WithoutASealedSegmentTheOthersAreStillReadable) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 30; ++i) ASSERT_TRUE(append(wait, node, "s", text(6000)));
+  }));
+  tamper([](io::Wait& wait, io::Directory& data) -> Status {
+    VERITY_TRY_ASSIGN(const auto log, data.open_directory(wait, "log", false));
+    VERITY_TRY(log->remove(wait, "00000001.segment"));
+    return log->sync(wait);
+  });
+  const Status refused = boot([](io::Wait&, Node&) { FAIL(); });
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("log/00000001.segment is missing"), std::string::npos);
+  options.read_only = true;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    const auto code_at = [&](std::uint64_t revision) {
+      const auto page = node.read(wait, {.tenant = "default",
+                                         .stream = "s",
+                                         .from = {.kind = ReadFrom::Kind::revision, .revision = {revision}},
+                                         .limit = 1});
+      return page ? "fine" : page.error().describe().substr(0, 7);
+    };
+    EXPECT_EQ(code_at(0), "fine");
+    EXPECT_EQ(code_at(12), "damaged");
+    EXPECT_EQ(code_at(29), "fine");
+    EXPECT_FALSE(node.status().damage.empty());
+  }));
+}
+
+// Between the two renames of a switch the segment to be written is still called next.segment.
+TEST_F(RecoveryStories, AReadOnlyStartFindsTheCurrentSegmentByItsOldName) {
+  std::string before;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 12; ++i) ASSERT_TRUE(append(wait, node, "s", text(6000)));
+    before = read_all(wait, node, "s");
+  }));
+  tamper([](io::Wait& wait, io::Directory& data) -> Status {
+    VERITY_TRY_ASSIGN(const auto log, data.open_directory(wait, "log", false));
+    VERITY_TRY(log->rename(wait, "current.segment", "next.segment"));
+    return log->sync(wait);
+  });
+  options.read_only = true;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_TRUE(read_all(wait, node, "s") == before);
+    EXPECT_EQ(node.status().damage, std::vector<std::string>());
+  }));
+}
+
+// The block size in which a segment was written is not that of the device it lies on now.
+TEST_F(RecoveryStories, AHeaderIsPutTogetherAgainFromWhatTheFlushesShow) {
+  disk.options().sector_bytes = 4096;
+  std::string before;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 30; ++i) ASSERT_TRUE(append(wait, node, "s", text(2000)));
+    before = read_all(wait, node, "s");
+  }));
+  disk.options().sector_bytes = 512;
+  disk.overwrite("log/00000000.segment", 0, Bytes(log::segment_header_bytes));
+  tamper([](io::Wait& wait, io::Directory& data) -> Status {
+    VERITY_TRY_ASSIGN(const auto log, data.open_directory(wait, "log", false));
+    VERITY_TRY(log->remove(wait, "00000000.offsets"));
+    return log->sync(wait);
+  });
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    EXPECT_TRUE(read_all(wait, node, "s") == before);
+    EXPECT_FALSE(node.status().damage.empty());
+  }));
+}
+
 TEST_F(RecoveryStories, ACurrentSegmentThatWasCutOffIsNotAShorterLog) {
   ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(append(wait, node, "s", "1"));
