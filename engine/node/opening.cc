@@ -71,13 +71,20 @@ Result<bool> has_segments(io::Wait& wait, io::Directory& log_directory) {
   });
 }
 
+// The state of a new directory is durable before anything else is made in it.
+Result<bool> may_have_promised(io::Wait& wait, const Opened& opened) {
+  VERITY_TRY_ASSIGN(const auto log_entries, opened.log_directory->list(wait));
+  VERITY_TRY_ASSIGN(const auto index_entries, opened.index_directory->list(wait));
+  return !log_entries.empty() || !index_entries.empty();
+}
+
 Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOptions& options,
                             Opened& opened) {
-  VERITY_TRY_ASSIGN(const bool log_exists, has_segments(wait, *opened.log_directory));
+  VERITY_TRY_ASSIGN(const bool promised, may_have_promised(wait, opened));
   Result<LoadedState> loaded = load_state(wait, *opened.meta, options.read_only);
   if (!loaded) {
     // The very first write of a new directory was cut short: nothing has been promised yet.
-    const bool unfounded = loaded.error().code == ErrorCode::corrupt && !log_exists && !options.read_only;
+    const bool unfounded = loaded.error().code == ErrorCode::corrupt && !promised && !options.read_only;
     if (!unfounded) {
       return fail(loaded.error().code,
                   loaded.error().message +
@@ -89,11 +96,11 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
   }
   opened.notes.insert(opened.notes.end(), loaded->notes.begin(), loaded->notes.end());
   if (!loaded->state) {
-    if (log_exists) {
-      return fail(
-          ErrorCode::corrupt,
-          "meta/state.json and meta/state.copy.json are missing beside a log; restore them or the whole data "
-          "directory from a backup");
+    if (promised) {
+      return fail(ErrorCode::corrupt,
+                  "meta/state.json and meta/state.copy.json are missing, but log/ or index/ holds files: "
+                  "this node has "
+                  "forgotten its promises; restore the whole data directory from a backup");
     }
     if (options.read_only)
       return fail(ErrorCode::read_only, "there is nothing to read: the data directory is empty");

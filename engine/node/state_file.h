@@ -29,7 +29,7 @@ struct DurableState {
   View log_view;
   bool founded = false;
   std::string running = "stopped";  // "fsync", "async" or "stopped"
-  Position durable_position;        // after a clean stop; else 0
+  Position durable_position;        // at the last clean stop; 0 before the first
 
   bool operator==(const DurableState&) const = default;
 };

@@ -229,6 +229,35 @@ TEST_F(RecoveryStories, AHeaderIsPutTogetherAgainFromWhatTheFlushesShow) {
   }));
 }
 
+TEST_F(RecoveryStories, ALostStateBesideCheckpointsIsNoInterruptedFounding) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) { ASSERT_TRUE(append(wait, node, "s", "1")); }));
+  const auto empty_log = [](io::Wait& wait, io::Directory& data) -> Status {
+    VERITY_TRY_ASSIGN(const auto log, data.open_directory(wait, "log", false));
+    VERITY_TRY_ASSIGN(const auto entries, log->list(wait));
+    for (const io::DirectoryEntry& entry : entries) VERITY_TRY(log->remove(wait, entry.name));
+    return log->sync(wait);
+  };
+  const auto expect_refused = [&] {
+    const Status refused = boot([](io::Wait&, Node&) { FAIL(); });
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::corrupt);
+    EXPECT_NE(refused.error().message.find("backup"), std::string::npos) << refused.error().message;
+  };
+  tamper(empty_log);
+  for (const std::string_view name : {"meta/state.json", "meta/state.copy.json"}) {
+    disk.overwrite(name, 0, Bytes(512, std::byte{7}));
+  }
+  expect_refused();
+  tamper([](io::Wait& wait, io::Directory& data) -> Status {
+    VERITY_TRY_ASSIGN(const auto meta, data.open_directory(wait, "meta", false));
+    for (const std::string_view name : {"state.json", "state.copy.json"}) {
+      VERITY_TRY(meta->remove(wait, name));
+    }
+    return meta->sync(wait);
+  });
+  expect_refused();
+}
+
 TEST_F(RecoveryStories, ACurrentSegmentThatWasCutOffIsNotAShorterLog) {
   ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(append(wait, node, "s", "1"));
