@@ -55,13 +55,16 @@ ByteCount offset_of(std::uint64_t number) {
 }  // namespace
 
 MerkleSidecar::MerkleSidecar(std::unique_ptr<io::File> file, std::string path, Id128 cluster_id,
-                             MerkleFrontier frontier, ReadChainHash read_chain_hash)
+                             const MerkleFrontier& tree, ReadChainHash read_chain_hash)
     : file_(std::move(file)),
       path_(std::move(path)),
       cluster_id_(cluster_id),
       read_chain_hash_(std::move(read_chain_hash)),
-      frontier_(std::move(frontier)) {
-  pending_.first = nodes_within(frontier_.size());
+      tree_(tree),
+      on_node_([this](unsigned level, std::uint64_t, const Sha256Digest& node) {
+        if (level >= level_min) pending_.nodes.push_back(node);
+      }) {
+  pending_.first = nodes_within(tree_.size());
 }
 
 MerkleSidecar::~MerkleSidecar() = default;
@@ -69,12 +72,12 @@ MerkleSidecar::~MerkleSidecar() = default;
 // ---- the file
 
 Result<std::unique_ptr<MerkleSidecar>> MerkleSidecar::open(io::Wait& wait, io::Directory& directory,
-                                                           Id128 cluster_id, MerkleFrontier frontier,
+                                                           Id128 cluster_id, const MerkleFrontier& tree,
                                                            ReadChainHash read_chain_hash) {
   VERITY_TRY_ASSIGN(auto file, directory.open(wait, file_name, {.mode = io::OpenMode::create}));
-  std::unique_ptr<MerkleSidecar> sidecar(
-      new MerkleSidecar(std::move(file), directory.path() + "/" + std::string(file_name), cluster_id,
-                        std::move(frontier), std::move(read_chain_hash)));
+  std::unique_ptr<MerkleSidecar> sidecar(new MerkleSidecar(std::move(file),
+                                                           directory.path() + "/" + std::string(file_name),
+                                                           cluster_id, tree, std::move(read_chain_hash)));
   // Whatever is wrong with it, it can be derived again; only proofs wait for that.
   const Result<bool> agrees = sidecar->file_agrees(wait);
   if (!agrees && agrees.error().code == ErrorCode::crashed) return std::unexpected(agrees.error());
@@ -85,7 +88,7 @@ Result<std::unique_ptr<MerkleSidecar>> MerkleSidecar::open(io::Wait& wait, io::D
   return sidecar;
 }
 
-// Right cluster, long enough, and the same peaks as the frontier. What is below the peaks shows when it is used.
+// Right cluster, long enough, and the same peaks as the tree. What is below the peaks shows when it is used.
 Result<bool> MerkleSidecar::file_agrees(io::Wait& wait) {
   VERITY_TRY_ASSIGN(const auto size, file_->size(wait));
   if (size < offset_of(pending_.first)) return false;
@@ -94,8 +97,8 @@ Result<bool> MerkleSidecar::file_agrees(io::Wait& wait) {
   const auto expected = header_of(cluster_id_);
   if (read < sizeof(header) || std::memcmp(&header, &expected, sizeof(header)) != 0) return false;
   std::uint64_t begin = 0;
-  for (const auto& peak : frontier_.peaks()) {
-    const auto rest = frontier_.size() - begin;
+  for (const auto& peak : tree_.peaks()) {
+    const auto rest = tree_.size() - begin;
     const auto level = static_cast<unsigned>(std::bit_width(rest) - 1);
     if (level < level_min) break;
     VERITY_TRY_ASSIGN(const auto node, read_node(wait, level, begin >> level));
@@ -127,12 +130,6 @@ Status MerkleSidecar::write_batch(io::Wait& wait, const Batch& batch) {
 
 // ---- growing
 
-void MerkleSidecar::append(const Sha256Digest& chain_hash) {
-  frontier_.append(merkle_leaf(chain_hash), [this](unsigned level, std::uint64_t, const Sha256Digest& node) {
-    if (level >= level_min) pending_.nodes.push_back(node);
-  });
-}
-
 Status MerkleSidecar::flush(io::Wait& wait) {
   VERITY_TRY_ASSIGN(const auto guard, flushing_.lock(wait));
   if (pending_.nodes.empty()) return {};
@@ -155,8 +152,8 @@ Status MerkleSidecar::sync(io::Wait& wait) {
 
 Status MerkleSidecar::rebuild(io::Wait& wait) {
   complete_ = false;
-  const auto size = frontier_.size();
-  const auto root = frontier_.root();
+  const auto size = tree_.size();
+  const auto root = tree_.root();
   const auto lost_before = lost_batches_;
   // Until all is written and durable the header says that it is not.
   VERITY_TRY(write_header(wait, false));
@@ -222,8 +219,8 @@ class MerkleSidecar::Snapshot {
  public:
   Snapshot(MerkleSidecar& sidecar, io::Wait& wait)
       : sidecar_(sidecar),
-        size_(sidecar.frontier_.size()),
-        root_(sidecar.frontier_.root()),
+        size_(sidecar.tree_.size()),
+        root_(sidecar.tree_.root()),
         nodes_([&sidecar, &wait](unsigned level, std::uint64_t index) {
           return sidecar.read_node(wait, level, index);
         }) {}
@@ -258,16 +255,16 @@ Status MerkleSidecar::check_complete() const {
 }
 
 Result<Sha256Digest> MerkleSidecar::root(io::Wait& wait, std::uint64_t tree_size) {
-  VERITY_ASSERT(tree_size <= frontier_.size());
+  VERITY_ASSERT(tree_size <= tree_.size());
   // The root of now needs no nodes.
-  if (tree_size == frontier_.size()) return frontier_.root();
+  if (tree_size == tree_.size()) return tree_.root();
   VERITY_TRY(check_complete());
   return Snapshot(*this, wait).root_of(tree_size);
 }
 
 Result<InclusionProof> MerkleSidecar::prove_inclusion(io::Wait& wait, Position position,
                                                       std::uint64_t tree_size) {
-  VERITY_ASSERT(position.value > 0 && position.value <= tree_size && tree_size <= frontier_.size());
+  VERITY_ASSERT(position.value > 0 && position.value <= tree_size && tree_size <= tree_.size());
   VERITY_TRY(check_complete());
   const Snapshot snapshot(*this, wait);
   VERITY_TRY_ASSIGN(auto proof, log::prove_inclusion(position.value - 1, tree_size, snapshot.nodes()));
@@ -279,7 +276,7 @@ Result<InclusionProof> MerkleSidecar::prove_inclusion(io::Wait& wait, Position p
 
 Result<ConsistencyProof> MerkleSidecar::prove_consistency(io::Wait& wait, std::uint64_t old_size,
                                                           std::uint64_t new_size) {
-  VERITY_ASSERT(old_size <= new_size && new_size <= frontier_.size());
+  VERITY_ASSERT(old_size <= new_size && new_size <= tree_.size());
   VERITY_TRY(check_complete());
   const Snapshot snapshot(*this, wait);
   VERITY_TRY_ASSIGN(auto proof, log::prove_consistency(old_size, new_size, snapshot.nodes()));

@@ -1,14 +1,14 @@
 // The interior nodes of the tree over the log, in one file beside it, and the proofs made from them.
 //
-//   append(chain hash) ─► frontier (root)
-//                    └──► nodes of level 2 and above ─► pending ─► flush(): log/merkle.nodes ─► sync() before a checkpoint
-//   levels 0 and 1 ◄── chain hashes, read from the log when a proof needs them
+//   whoever derives ─► the tree's frontier (root)
+//                         └──► on_node(): level 2 and above ─► pending ─► flush(): log/merkle.nodes ─► sync() before a
+//   levels 0 and 1 ◄── chain hashes, read from the log when a proof needs them                       checkpoint
 //
 // The file is a convenience: it can be rebuilt from the log, it is synced only before checkpoints, and it is not
-// believed. Every proof is verified against the root that the frontier knows before it is handed out; one that does not
+// believed. Every proof is verified against the root that the tree knows before it is handed out; one that does not
 // hold makes the file incomplete, and rebuild() mends it. Bytes: docs/format/merkle.md.
 //
-// Any fiber of the loop may call; append() never suspends.
+// Any fiber of the loop may call; on_node() never suspends.
 #pragma once
 
 #include "engine/crypto/sha256.h"
@@ -37,20 +37,20 @@ class MerkleSidecar {
  public:
   static constexpr std::string_view file_name = "merkle.nodes";
 
-  // The chain hash of the entry at a position that was appended.
+  // The chain hash of the entry at a position that is in the tree.
   using ReadChainHash = std::function<Result<Sha256Digest>(io::Wait&, Position)>;
 
-  // `directory` is log/. `frontier` is the tree as of the position from which the caller goes on (a checkpoint's, or an
-  // empty one). What the file holds beyond it is cut; a file that is missing, unreadable, another cluster's, too short
-  // or that contradicts the frontier is begun anew: is_complete() tells. Fails only if it cannot be opened.
+  // `directory` is log/. `tree` outlives the sidecar; it is as of the position from which the caller goes on (a
+  // checkpoint's, or empty), and from here on grows with on_node() alone. What the file holds beyond it is cut; a file
+  // that is missing, unreadable, another cluster's, too short or that contradicts the tree is begun anew: is_complete()
+  // tells. Fails only if it cannot be opened.
   static Result<std::unique_ptr<MerkleSidecar>> open(io::Wait& wait, io::Directory& directory,
-                                                     Id128 cluster_id, MerkleFrontier frontier,
+                                                     Id128 cluster_id, const MerkleFrontier& tree,
                                                      ReadChainHash read_chain_hash);
   ~MerkleSidecar();
 
-  // The entry after the last one.
-  void append(const Sha256Digest& chain_hash);
-  const MerkleFrontier& frontier() const { return frontier_; }
+  // For every MerkleFrontier::append() to the tree.
+  const MerkleFrontier::OnNode& on_node() const { return on_node_; }
 
   // Nodes not yet written. Whoever appends flushes when there are many.
   ByteCount pending_bytes() const {
@@ -58,7 +58,7 @@ class MerkleSidecar {
   }
   // After an error the nodes are given up, so that memory stays bounded, and is_complete() is false.
   Status flush(io::Wait& wait);
-  // Flushes and makes everything durable; before a checkpoint of frontier() or less.
+  // Flushes and makes everything durable; before a checkpoint of the tree as it is, or less.
   Status sync(io::Wait& wait);
 
   // Whether the nodes of every entry are at hand. If not, proofs answer busy until rebuild() was called and came through.
@@ -66,7 +66,7 @@ class MerkleSidecar {
   // Reads the chain hash of every entry and writes all nodes anew; beside appends and flushes. One at a time.
   Status rebuild(io::Wait& wait);
 
-  // Of entries 1..tree_size; positions and sizes are at most frontier().size() (asserted). busy: see is_complete().
+  // Of entries 1..tree_size; positions and sizes are at most the tree's (asserted). busy: see is_complete().
   // corrupt: the nodes at hand do not lead to the root; is_complete() is now false.
   Result<Sha256Digest> root(io::Wait& wait, std::uint64_t tree_size);
   Result<InclusionProof> prove_inclusion(io::Wait& wait, Position position, std::uint64_t tree_size);
@@ -83,8 +83,8 @@ class MerkleSidecar {
   };
   class Snapshot;
 
-  MerkleSidecar(std::unique_ptr<io::File> file, std::string path, Id128 cluster_id, MerkleFrontier frontier,
-                ReadChainHash read_chain_hash);
+  MerkleSidecar(std::unique_ptr<io::File> file, std::string path, Id128 cluster_id,
+                const MerkleFrontier& tree, ReadChainHash read_chain_hash);
   Result<bool> file_agrees(io::Wait& wait);
   Status begin_anew(io::Wait& wait);
   Status write_header(io::Wait& wait, bool valid);
@@ -99,7 +99,8 @@ class MerkleSidecar {
   const std::string path_;
   const Id128 cluster_id_;
   const ReadChainHash read_chain_hash_;
-  MerkleFrontier frontier_;
+  const MerkleFrontier& tree_;
+  const MerkleFrontier::OnNode on_node_;
   Batch pending_;  // appended, not yet given to the file
   Batch writing_;  // the flush in flight
   io::Mutex flushing_;

@@ -28,10 +28,12 @@ MerkleFrontier tree_of(std::uint64_t size) {
 
 struct World : StillWorld {
   MemoryDirectory directory;
+  MerkleFrontier tree;
   std::uint64_t leaves_read = 0;
 
-  std::unique_ptr<MerkleSidecar> open(const MerkleFrontier& frontier, Id128 cluster_id = cluster(1)) {
-    auto opened = MerkleSidecar::open(wait, directory, cluster_id, frontier,
+  std::unique_ptr<MerkleSidecar> open(MerkleFrontier at, Id128 cluster_id = cluster(1)) {
+    tree = std::move(at);
+    auto opened = MerkleSidecar::open(wait, directory, cluster_id, tree,
                                       [this](io::Wait&, Position position) -> Result<Sha256Digest> {
                                         ++leaves_read;
                                         return chain_hash_at(position.value);
@@ -39,16 +41,15 @@ struct World : StillWorld {
     EXPECT_TRUE(opened);
     return std::move(*opened);
   }
+  void grow_to(const MerkleSidecar& sidecar, std::uint64_t size) {
+    while (tree.size() < size) tree.append(merkle_leaf(chain_hash_at(tree.size() + 1)), sidecar.on_node());
+  }
   Bytes& file() { return *directory.files()["merkle.nodes"]; }
 };
 
-void grow_to(MerkleSidecar& sidecar, std::uint64_t size) {
-  while (sidecar.frontier().size() < size) sidecar.append(chain_hash_at(sidecar.frontier().size() + 1));
-}
-
 void expect_proofs(World& world, MerkleSidecar& sidecar, Prng& prng) {
-  const auto n = sidecar.frontier().size();
-  const auto root = sidecar.frontier().root();
+  const auto n = world.tree.size();
+  const auto root = world.tree.root();
   RC_ASSERT(root == tree_of(n).root());
   for (int i = 0; i < 6 && n > 0; ++i) {
     const auto size = 1 + prng.below(n);
@@ -78,18 +79,18 @@ RC_GTEST_PROP(MerkleSidecar, ProvesWhatWasAppendedWhereverTheNodesAre, (std::uin
         break;
       case 1:
         RC_ASSERT(sidecar->sync(world.wait).has_value());
-        checkpoint = sidecar->frontier();
+        checkpoint = world.tree;
         break;
       case 2: {
         // A restart from the checkpoint; what was written after it is there, or not.
-        const auto end = sidecar->frontier().size();
+        const auto end = world.tree.size();
         sidecar = world.open(checkpoint);
         RC_ASSERT(sidecar->is_complete());
-        grow_to(*sidecar, end);
+        world.grow_to(*sidecar, end);
         break;
       }
       default:
-        grow_to(*sidecar, sidecar->frontier().size() + prng.below(60));
+        world.grow_to(*sidecar, world.tree.size() + prng.below(60));
     }
     expect_proofs(world, *sidecar, prng);
   }
@@ -98,7 +99,7 @@ RC_GTEST_PROP(MerkleSidecar, ProvesWhatWasAppendedWhereverTheNodesAre, (std::uin
 TEST(MerkleSidecar, TakesSixteenBytesAnEntry) {
   World world;
   auto sidecar = world.open({});
-  grow_to(*sidecar, 4096);
+  world.grow_to(*sidecar, 4096);
   ASSERT_TRUE(sidecar->sync(world.wait));
   EXPECT_LE(world.file().size(), 4096u + 16 * 4096);
   EXPECT_EQ(sidecar->pending_bytes(), 0u);
@@ -107,7 +108,7 @@ TEST(MerkleSidecar, TakesSixteenBytesAnEntry) {
 TEST(MerkleSidecar, ReadsFewEntriesForAProof) {
   World world;
   auto sidecar = world.open({});
-  grow_to(*sidecar, 5000);
+  world.grow_to(*sidecar, 5000);
   ASSERT_TRUE(sidecar->prove_inclusion(world.wait, {1234}, 5000));
   EXPECT_LE(world.leaves_read, 8u);
 }
@@ -115,9 +116,9 @@ TEST(MerkleSidecar, ReadsFewEntriesForAProof) {
 TEST(MerkleSidecar, AFlippedBitIsNeverHandedOutAndIsMended) {
   World world;
   auto sidecar = world.open({});
-  grow_to(*sidecar, 77);
+  world.grow_to(*sidecar, 77);
   ASSERT_TRUE(sidecar->sync(world.wait));
-  const auto root = sidecar->frontier().root();
+  const auto root = world.tree.root();
   for (std::size_t at = 4096; at < world.file().size(); at += 9) {
     world.file()[at] ^= std::byte{4};
     bool found = false;
@@ -146,7 +147,7 @@ TEST(MerkleSidecar, AFileThatIsNotOursIsBegunAnew) {
   const auto tree = tree_of(100);
   auto fresh = [&](World& world) {
     auto sidecar = world.open({});
-    grow_to(*sidecar, 100);
+    world.grow_to(*sidecar, 100);
     EXPECT_TRUE(sidecar->sync(world.wait));
   };
   struct Case {
@@ -167,13 +168,14 @@ TEST(MerkleSidecar, AFileThatIsNotOursIsBegunAnew) {
     spoil(world);
     auto sidecar = world.open(tree, cluster_id);
     EXPECT_FALSE(sidecar->is_complete()) << what;
-    EXPECT_EQ(sidecar->frontier().root(), tree.root());
-    grow_to(*sidecar, 130);
+    world.grow_to(*sidecar, 130);
     EXPECT_FALSE(sidecar->prove_inclusion(world.wait, {5}, 130));
     EXPECT_TRUE(sidecar->root(world.wait, 130)) << "the root of now needs no nodes";
     // A crash before it is rebuilt: still known to be incomplete.
     ASSERT_TRUE(sidecar->flush(world.wait));
+    const MerkleFrontier grown = world.tree;
     EXPECT_FALSE(world.open(tree, cluster_id)->is_complete()) << what;
+    world.tree = grown;
     ASSERT_TRUE(sidecar->rebuild(world.wait)) << what;
     EXPECT_TRUE(sidecar->prove_inclusion(world.wait, {5}, 130));
     EXPECT_TRUE(world.open(tree, cluster_id)->is_complete()) << what;
@@ -183,7 +185,7 @@ TEST(MerkleSidecar, AFileThatIsNotOursIsBegunAnew) {
 TEST(MerkleSidecar, WhatLiesBeyondTheCheckpointIsCut) {
   World world;
   auto sidecar = world.open({});
-  grow_to(*sidecar, 500);
+  world.grow_to(*sidecar, 500);
   ASSERT_TRUE(sidecar->flush(world.wait));
   sidecar = world.open(tree_of(100));
   EXPECT_TRUE(sidecar->is_complete());
@@ -193,16 +195,16 @@ TEST(MerkleSidecar, WhatLiesBeyondTheCheckpointIsCut) {
 TEST(MerkleSidecar, AFailedWriteIsRememberedUntilItIsRebuilt) {
   World world;
   auto sidecar = world.open({});
-  grow_to(*sidecar, 50);
+  world.grow_to(*sidecar, 50);
   ASSERT_TRUE(sidecar->flush(world.wait));
-  grow_to(*sidecar, 90);
+  world.grow_to(*sidecar, 90);
   world.directory.heal();
   world.directory.fail_at(0);
   EXPECT_FALSE(sidecar->flush(world.wait));
   world.directory.heal();
   EXPECT_EQ(sidecar->pending_bytes(), 0u);
   EXPECT_EQ(sidecar->prove_inclusion(world.wait, {60}, 90).error().code, ErrorCode::busy);
-  grow_to(*sidecar, 120);
+  world.grow_to(*sidecar, 120);
   ASSERT_TRUE(sidecar->rebuild(world.wait));
   for (std::uint64_t position = 1; position <= 120; ++position) {
     EXPECT_TRUE(sidecar->prove_inclusion(world.wait, {position}, 120));
@@ -211,8 +213,9 @@ TEST(MerkleSidecar, AFailedWriteIsRememberedUntilItIsRebuilt) {
 
 TEST(MerkleSidecar, ALogThatLeadsElsewhereIsNoticed) {
   World world;
+  const MerkleFrontier tree = tree_of(20);
   auto opened =
-      MerkleSidecar::open(world.wait, world.directory, cluster(1), tree_of(20),
+      MerkleSidecar::open(world.wait, world.directory, cluster(1), tree,
                           [](io::Wait&, Position) -> Result<Sha256Digest> { return Sha256Digest{}; });
   ASSERT_TRUE(opened);
   EXPECT_EQ((*opened)->rebuild(world.wait).error().code, ErrorCode::corrupt);

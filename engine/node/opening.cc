@@ -160,9 +160,8 @@ Status open_tree(io::Wait& wait, Opened& opened) {
 }  // namespace
 
 Status derive(io::Wait& wait, const log::Entry& entry, Derived& derived, log::MerkleSidecar* tree_nodes) {
-  VERITY_TRY(derived.apply(entry));
-  if (tree_nodes == nullptr) return {};
-  tree_nodes->append(entry.hash());
+  if (tree_nodes == nullptr) return derived.apply(entry);
+  VERITY_TRY(derived.apply(entry, tree_nodes->on_node()));
   if (tree_nodes->pending_bytes() < tree_flush_bytes) return {};
   ignore(tree_nodes->flush(wait), "the nodes can be derived again; until then proofs are refused");
   return {};
