@@ -56,7 +56,7 @@ class PageReader {
       if (auto read = take_entry(at); !read) {
         if (page_.events.empty()) return std::unexpected(read.error());
         // What was read is good; whoever asks for the next page is told what is wrong there.
-        page_.next = at;
+        page_.next = ReadFrom::at(at);
         full_ = true;
         break;
       }
@@ -64,7 +64,7 @@ class PageReader {
       at = forward ? EventToken{at.position.next(), 0} : EventToken{{at.position.value - 1}, UINT32_MAX};
     }
     page_.at_end = !full_;
-    if (page_.at_end && forward) page_.next = std::max(EventToken{horizon_.next(), 0}, *from);
+    if (page_.at_end && forward) page_.next = at_head(*from);
     return std::move(page_);
   }
 
@@ -82,6 +82,15 @@ class PageReader {
         return start_at_revision(forward);
     }
     return EventToken{};
+  }
+
+  // Where the next event will be; but one that is asked for by its revision may have others before it.
+  ReadFrom at_head(EventToken from) const {
+    const bool far_ahead = request_.from.kind == ReadFrom::Kind::revision &&
+                           (page_.last_revision ? request_.from.revision > page_.last_revision->next()
+                                                : request_.from.revision > Revision{0});
+    if (far_ahead) return request_.from;
+    return ReadFrom::at(std::max(EventToken{horizon_.next(), 0}, from));
   }
 
   Outcome<EventToken> start_at_revision(bool forward) {
@@ -134,7 +143,7 @@ class PageReader {
       const log::BodyEvent& event = body.events[index];
       if (full_ || !wanted(body, event)) return;
       if (page_.events.size() >= std::min(request_.limit, limit_max) || bytes_ >= request_.bytes_max) {
-        page_.next = EventToken{from.position, static_cast<std::uint32_t>(index)};
+        page_.next = ReadFrom::at(EventToken{from.position, static_cast<std::uint32_t>(index)});
         full_ = true;
         return;
       }
@@ -187,7 +196,7 @@ Outcome<EventPage> read_events(io::Wait& wait, const ReadRequest& request, Tenan
     if (Status named = tenant::check_stream_name(request.stream); !named) {
       return refuse(RefusalCode::invalid_request, named.error().message);
     }
-    if (!derived.streams.has_stream(tenant, request.stream)) {
+    if (!request.awaits_stream && !derived.streams.has_stream(tenant, request.stream)) {
       return refuse(RefusalCode::stream_not_found,
                     "there is no stream '" + std::string(request.stream) + "'");
     }

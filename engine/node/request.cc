@@ -107,6 +107,20 @@ std::string EventToken::describe() const {
   return position.describe() + "." + std::to_string(index);
 }
 
+std::string ReadFrom::describe() const {
+  switch (kind) {
+    case Kind::start:
+      return "start";
+    case Kind::end:
+      return "end";
+    case Kind::revision:
+      return revision.describe();
+    case Kind::token:
+      return token.describe();
+  }
+  return "unknown";
+}
+
 std::optional<EventToken> EventToken::parse(std::string_view text) {
   const auto dot = text.find('.');
   const auto position = parse_number<std::uint64_t>(text.substr(0, dot));

@@ -140,6 +140,12 @@ struct ReadFrom {
   Kind kind = Kind::start;
   Revision revision{};  // streams only
   EventToken token{};
+
+  static ReadFrom at(EventToken token) { return {.kind = Kind::token, .token = token}; }
+  static ReadFrom at(Revision revision) { return {.kind = Kind::revision, .revision = revision}; }
+  bool operator==(const ReadFrom&) const = default;
+  // As clients write it: "42.2", "7", "start", "end".
+  std::string describe() const;
 };
 
 struct ReadRequest {
@@ -149,6 +155,7 @@ struct ReadRequest {
   ReadFrom from{};
   Direction direction = Direction::forward;
   std::uint32_t limit = 100;      // events, 1..1000
+  bool awaits_stream = false;     // a stream that does not exist yet is an empty one, not refused
   ByteCount bytes_max = 1 * MiB;  // stops after the event that passes it
 };
 
@@ -172,12 +179,19 @@ struct EventView {
 struct EventPage {
   std::vector<EventView> events;  // in the direction that was asked for
   // Where to go on in the same direction; empty when nothing can follow (backward, at the beginning).
-  // Forward at the head it is where the next event will be, so that a client can wait for it.
-  std::optional<EventToken> next;
+  // Forward at the head it is where the next event will be, so that a client can wait for it: a token, or the revision that
+  // was asked for while the stream has not come that far.
+  std::optional<ReadFrom> next;
   bool at_end = false;                    // nothing more exists in this direction now
   Position head;                          // last committed position of the log
   std::optional<Revision> last_revision;  // of the stream; empty for the tenant's log or an empty stream
   std::vector<std::shared_ptr<const void>> storage;
+
+  // What whoever is at the end waits for (Node::wait_for_events).
+  EventToken awaited() const {
+    const bool has_token = next && next->kind == ReadFrom::Kind::token;
+    return has_token ? next->token : EventToken{head.next(), 0};
+  }
 };
 
 // ---- tenants

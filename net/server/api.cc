@@ -194,7 +194,7 @@ node::Outcome<node::EventPage> read_or_wait(const Exchange& exchange,
     if (!page || !page->events.empty() || !page->next) return page;
     if (exchange.wait.now() >= until || context.stopping.is_cancelled()) return page;
     io::Wait patient = exchange.wait.under(context.stopping).until(until);
-    context.node.wait_for_events(patient, parameters.request, *page->next);
+    context.node.wait_for_events(patient, parameters.request, page->awaited());
     ignore(exchange.wait.yield(),
            "the next read notices");  // whoever wakes us early does not starve the others
   }
@@ -205,6 +205,7 @@ void read_events(const Exchange& exchange, ReadScope scope) {
   if (!parameters) return exchange.refuse(parameters.error());
   parameters->request.tenant = exchange.target.segments[tenant_segment];
   if (scope == ReadScope::stream) parameters->request.stream = exchange.target.segments[stream_segment];
+  parameters->request.awaits_stream = parameters->wait > Duration::zero();
   parameters->request.bytes_max = exchange.context.options.read_page_bytes_max;
   const auto page = read_or_wait(exchange, *parameters);
   if (!page) return exchange.refuse(page.error());

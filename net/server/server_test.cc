@@ -153,6 +153,49 @@ TEST_F(Reads, LongPollAnswersWhenAnEventComes) {
   });
 }
 
+TEST_F(Reads, LongPollWaitsForAStreamAndForARevision) {
+  run([&](io::Wait& wait) {
+    create_tenant(wait);
+    const std::string path = "/v1/tenants/acme/streams/s/events";
+    EXPECT_EQ(ask(wait, "GET", path).status, 404);
+    EXPECT_EQ(ask(wait, "GET", "/v1/tenants/nobody/streams/s/events?wait=1s").status, 404);
+    EXPECT_TRUE(
+        ask(wait, "GET", path + "?wait=1s").has(R"({"events":[],"next":"2.0","head":{"position":1}})"));
+    TestClient poller = connect(wait);
+    TestClient far_poller = connect(wait);
+    poller.send("GET " + path + "?wait=30s HTTP/1.1\r\nHost: t\r\n\r\n");
+    far_poller.send("GET " + path + "?from=1&wait=5s HTTP/1.1\r\nHost: t\r\n\r\n");
+    ASSERT_TRUE(wait.sleep(3s));
+    ask(wait, "POST", path, one_event);
+    EXPECT_TRUE(poller.receive().has(R"("revision":0,"position":2)"));
+    const Answer far = far_poller.receive();
+    EXPECT_TRUE(far.has(R"({"events":[],"next":"3.0")")) << far.body;
+    EXPECT_TRUE(ask(wait, "GET", path + "?from=7").has(R"({"events":[],"next":"7")"));
+  });
+}
+
+TEST_F(Subscriptions, WaitForAStreamAndForARevision) {
+  run([&](io::Wait& wait) {
+    create_tenant(wait);
+    const std::string path = "/v1/tenants/acme/streams/s/";
+    EXPECT_EQ(ask(wait, "GET", "/v1/tenants/nobody/streams/s/subscribe").status, 404);
+    TestClient reader = connect(wait);
+    TestClient far_reader = connect(wait);
+    reader.send("GET " + path + "subscribe HTTP/1.1\r\nHost: t\r\n\r\n");
+    far_reader.send("GET " + path + "subscribe?from=2 HTTP/1.1\r\nHost: t\r\n\r\n");
+    for (TestClient* const each : {&reader, &far_reader}) {
+      EXPECT_TRUE(each->receive().has("Content-Type: text/event-stream"));
+      EXPECT_NE(each->receive_until("\n\n").find(": subscribed"), std::string::npos);
+    }
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_TRUE(wait.sleep(1s));
+      ask(wait, "POST", path + "events", one_event);
+    }
+    EXPECT_NE(reader.receive_until("\n\n").find("id: 2.0\n"), std::string::npos);
+    EXPECT_NE(far_reader.receive_until("\n\n").find("id: 4.0\n"), std::string::npos);
+  });
+}
+
 TEST_F(Subscriptions, ReplayPastEventsThenFollow) {
   run([&](io::Wait& wait) {
     create_tenant(wait);

@@ -56,6 +56,7 @@ class Subscription {
     request_.subject = subject_.subject;
     request_.from = subject_.from;
     request_.limit = http::read_limit_max;
+    request_.awaits_stream = true;
     request_.bytes_max = context.options.subscription_page_bytes_max;
   }
   Subscription(const Subscription&) = delete;
@@ -81,7 +82,7 @@ class Subscription {
         if (!send(wait, writer, page)) return;
         heartbeat_at = wait.now() + context_.options.heartbeat_interval;
       }
-      if (page.next) request_.from = {node::ReadFrom::Kind::token, {}, *page.next};
+      if (page.next) request_.from = *page.next;
       if (idle.is_cancelled() || wait.is_cancelled()) return;
       if (page.events.empty()) {
         if (wait.now() >= heartbeat_at) {
@@ -89,7 +90,7 @@ class Subscription {
           heartbeat_at = wait.now() + context_.options.heartbeat_interval;
         }
         io::Wait until_heartbeat = idle.until(heartbeat_at);
-        context_.node.wait_for_events(until_heartbeat, request_, page.next.value_or(node::EventToken{}));
+        context_.node.wait_for_events(until_heartbeat, request_, page.awaited());
         ignore(wait.yield(), "the next read notices");  // whoever wakes us early does not starve the others
       }
       page = {};

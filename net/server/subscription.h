@@ -1,5 +1,5 @@
 // Subscriptions: a stream's or a tenant's events as server-sent events, past ones first, then as they come,
-// without a gap or a repetition. Each carries its token as `id:`, so that a client resumes with
+// without a gap or a repetition. A stream need not exist yet, its tenant does. Each carries its token as `id:`, so that a client resumes with
 // Last-Event-ID.
 #pragma once
 

@@ -122,7 +122,7 @@ class Machine {
         EXPECT_TRUE(seen.emplace(event.id, event.position.value).second) << "twice: " << event.id;
       }
       if (page->at_end) return seen;
-      request.from = {.kind = ReadFrom::Kind::token, .token = *page->next};
+      request.from = *page->next;
     }
   }
 

@@ -68,7 +68,7 @@ class NodeFixture : public testing::Test {
         text += event.revision.describe() + "=" + std::string(event.data) + " ";
       }
       if (page->at_end) return text;
-      request.from = {.kind = ReadFrom::Kind::token, .token = *page->next};
+      request.from = *page->next;
     }
   }
 

@@ -161,6 +161,35 @@ TEST_F(NodeTest, ReadsPageInBothDirectionsFromAnywhere) {
     EXPECT_EQ(show({.from = {.kind = token, .token = {Position{6}, 0}}}),
               "a6@6.0 a7@6.1 b3@6.2 next 7.0 end");
     EXPECT_EQ(show({.stream = "none"}), "stream_not_found: there is no stream 'none'");
+    EXPECT_EQ(show({.stream = "none", .awaits_stream = true}), "next 7.0 end");
+  }));
+}
+
+// Asked for what is still to come, a read never delivers what comes before that.
+TEST_F(NodeTest, ReadingOnFromAFarRevisionDeliversNoLowerOne) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    const auto read_on = [&](std::string_view stream, ReadFrom from) {
+      std::string text;
+      for (int i = 0; i < 5; ++i) {
+        const auto page =
+            node.read(wait, {.tenant = "default", .stream = stream, .from = from, .awaits_stream = true});
+        if (!page) return page.error().describe();
+        for (const EventView& event : page->events) text += event.revision.describe() + " ";
+        from = *page->next;
+        if (!append(wait, node, stream, "1")) return std::string("append failed");
+      }
+      return text + "next " + from.describe();
+    };
+    EXPECT_EQ(read_on("a", ReadFrom::at(Revision{3})), "3 next 7.0");
+    EXPECT_EQ(read_on("a", ReadFrom::at(Revision{7})), "7 8 next 12.0");
+    EXPECT_EQ(read_on("a", ReadFrom::at(Revision{99})), "next 99");
+    const auto last = node.read(wait, {.tenant = "default",
+                                       .stream = "a",
+                                       .from = ReadFrom::at(Revision{99}),
+                                       .direction = Direction::backward,
+                                       .limit = 1});
+    ASSERT_TRUE(last) << last.error().describe();
+    EXPECT_EQ(last->events.at(0).revision, Revision{14});
   }));
 }
 
@@ -211,9 +240,7 @@ TEST_F(NodeTest, RotInOldDataMakesTheNodeReadOnlyAndNamesThePlace) {
     const auto before = node.read(wait, {.tenant = "default", .stream = "s"});
     ASSERT_TRUE(before) << before.error().describe();
     ASSERT_TRUE(before->next && !before->at_end);
-    const auto damaged = node.read(wait, {.tenant = "default",
-                                          .stream = "s",
-                                          .from = {.kind = ReadFrom::Kind::token, .token = *before->next}});
+    const auto damaged = node.read(wait, {.tenant = "default", .stream = "s", .from = *before->next});
     ASSERT_FALSE(damaged);
     EXPECT_EQ(damaged.error().code, RefusalCode::damaged);
   }));

@@ -79,7 +79,7 @@ class FakeNode final : public node::Node {
       if (!request.subject.empty() && event.subject != request.subject) continue;
       all.push_back(&event);
     }
-    if (!request.stream.empty() && !page.last_revision) {
+    if (!request.stream.empty() && !page.last_revision && !request.awaits_stream) {
       return std::unexpected(node::Refusal{node::RefusalCode::stream_not_found, "no stream"});
     }
     const bool is_forward = request.direction == node::Direction::forward;
@@ -94,9 +94,12 @@ class FakeNode final : public node::Node {
     }
     page.at_end = end == all.size();
     if (end < all.size()) {
-      page.next = all[end]->token;
+      page.next = node::ReadFrom::at(all[end]->token);
     } else if (is_forward) {
-      page.next = node::EventToken{Position{position_ + 1}, 0};
+      const Revision following = page.last_revision ? page.last_revision->next() : Revision{0};
+      const bool far_ahead =
+          request.from.kind == node::ReadFrom::Kind::revision && request.from.revision > following;
+      page.next = far_ahead ? request.from : node::ReadFrom::at(node::EventToken{Position{position_ + 1}, 0});
     }
     return page;
   }
