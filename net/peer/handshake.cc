@@ -88,8 +88,9 @@ HandshakeOutcome greet_as_listener(io::Wait& wait, Wire& wire, HelloFrame ours, 
   auto first = expect_frame(wait, wire, "frame after our welcome");
   if (!first) return std::move(first).error();
   if (type_of(*first) == FrameType::refused) return read_refusal(*first);
-  // Things may have changed while we waited.
-  if (auto refusal = judge(*theirs))
+  // Things may have changed while we waited. A second connection is no reason to refuse any more: the dialler uses
+  // this one until it has seen the other.
+  if (auto refusal = judge(*theirs); refusal && refusal->code != RefusalCode::duplicate)
     return refuse(wait, wire, ours.lane, std::move(*refusal), std::move(*theirs));
   return Greeting{std::move(ours), std::move(*theirs), std::move(*first)};
 }

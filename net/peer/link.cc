@@ -62,6 +62,12 @@ void Link::cut(Error reason) {
   cut_.cancel();
 }
 
+void Link::retire(bool finish) {
+  if (!retired_until_) retired_until_ = world_.clock.monotonic() + options_.silence_timeout;
+  finishing_ = finishing_ || finish;
+  notify();
+}
+
 Error Link::run() {
   world_.loop.spawn("peer writer", [this] { write_all(); });
   io::Wait wait(world_.loop, &cut_);
@@ -80,10 +86,23 @@ Error Link::read_all(io::Wait& wait) {
   while (true) {
     auto frame = wire_.read(wait, options_.silence_timeout);
     if (!frame) return std::move(frame).error();
-    if (!*frame) return {ErrorCode::closed, "the other side closed the connection"};
-    if (wait.is_cancelled()) return {ErrorCode::cancelled, "cut"};
+    if (!*frame) {
+      let_writer_finish(wait);
+      return {ErrorCode::closed, "the other side closed the connection"};
+    }
+    if (wait.is_cancelled() || (retired_until_ && wait.now() >= *retired_until_))
+      return {ErrorCode::cancelled, "another connection took its place"};
     if (farewell_) continue;
     if (auto taken = take(**frame); !taken) return std::move(taken).error();
+  }
+}
+
+void Link::let_writer_finish(io::Wait& wait) {
+  if (!retired_until_) return;
+  retire(true);
+  io::Wait patient = wait.until(*retired_until_);
+  while (!writer_done_) {
+    if (!writer_ended_.wait(patient)) return;
   }
 }
 
@@ -135,9 +154,10 @@ Status Link::take_own(const frame::Frame& frame) {
 
 void Link::write_all() {
   io::Wait wait(world_.loop, &cut_);
-  while (!wait.is_cancelled()) {
+  while (!wait.is_cancelled() && !finishing_) {
     if (auto written = write_batch(wait); !written) cut(std::move(written).error());
   }
+  if (finishing_) ignore(wire_.finish(wait), "then the reader learns what is wrong with the connection");
   writer_done_ = true;
   writer_ended_.notify_all();
 }
@@ -152,7 +172,7 @@ Status Link::write_batch(io::Wait& wait) {
     return fail(ErrorCode::refused, "refused: " + farewell_->sentence);
   }
   std::uint64_t message_count = 0;
-  while (batch.size() < batch_bytes) {
+  while (batch.size() < batch_bytes && !retired_until_) {
     const std::optional<Message> message = queue_.pop();
     if (!message) break;
     VERITY_TRY(put_message(wait, batch, *message));
@@ -160,7 +180,8 @@ Status Link::write_batch(io::Wait& wait) {
   }
   if (!batch.empty()) VERITY_TRY(flush(wait, batch));
   counters_.messages_out += message_count;
-  if (message_count > 0 || queue_.size() > 0 || pong_due_ || farewell_) return {};
+  const bool has_more = queue_.size() > 0 && !retired_until_;
+  if (message_count > 0 || has_more || pong_due_ || farewell_ || finishing_) return {};
   io::Wait until_ping = wait.until(ping_at_);
   ignore(work_.wait(until_ping), "cut is looked at by the caller, and a deadline means a ping");
   return {};

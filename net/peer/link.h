@@ -68,12 +68,17 @@ class Link {
   Error run();
   // The first reason counts. Callable at any time.
   void cut(Error reason);
+  // Another connection to the same process took its place: takes nothing from the queue any more. The other side, if
+  // it does not know the other connection yet, may go on for a while. `finish`: it knows, so this side ends first. What
+  // is under way arrives either way.
+  void retire(bool finish);
   // There is something in the queue.
   void notify() { work_.notify_all(); }
 
   Lane lane() const { return ours_.lane; }
   const Hello& peer() const { return theirs_.hello; }
   const PeerIdentity& identity() const { return theirs_.hello.identity; }
+  bool is_dialled() const { return dialled_; }
   bool dialled_by_lower() const { return dialled_ == (ours_.hello.identity.id < theirs_.hello.identity.id); }
   const io::Address& address() const { return wire_.peer(); }
   Instant heard() const { return wire_.heard(); }
@@ -87,6 +92,8 @@ class Link {
   Status flush(io::Wait& wait, Bytes& batch);
 
   Error read_all(io::Wait& wait);
+  // The other side has ended: a link that was retired finishes what it is writing.
+  void let_writer_finish(io::Wait& wait);
   Status take(const frame::Frame& frame);
   Status take_own(const frame::Frame& frame);
 
@@ -111,6 +118,8 @@ class Link {
   Instant ping_at_;                       // when the next is due
   std::optional<std::int64_t> pong_due_;  // what the last ping of the other side said
   std::optional<Refusal> farewell_;       // to be sent as the last frame
+  std::optional<Instant> retired_until_;  // retired; cut at the latest then
+  bool finishing_ = false;                // the writer ends after what it is writing
 };
 
 }  // namespace verity::peer

@@ -337,27 +337,28 @@ std::optional<Refusal> PeersImpl::judge_hello(const Hello& ours, const HelloFram
                  "there is a connection on the " + std::string(describe(theirs.lane)) + " lane already"};
 }
 
-// The link passed judge_hello() in this very turn.
+// The link passed judge_hello() in this very turn. When it meets another connection to the same process, the dialler is
+// the first to know of both and keeps the old one readable; the listener, the second, ends it.
 void PeersImpl::open(Link& link) {
   Node& node = nodes_[link.identity().id.value];
   Channel& here = channel(link);
   bool is_known = false;
   for (Channel& each : node.channels) {
     if (each.link == nullptr) continue;
-    if (each.link->identity() == link.identity()) {
-      if (&each != &here) continue;
-      is_known = true;
-      each.link->cut({ErrorCode::cancelled, "replaced by another connection to the same process"});
-      each.link = nullptr;
-    } else {
+    if (each.link->identity() != link.identity()) {
       Link* const old = each.link;
       const Error reason{ErrorCode::closed, link.identity().describe() + " took its place"};
       close(*old, reason);
       old->cut(reason);
+    } else if (&each == &here) {
+      if (!replaces(link.dialled_by_lower(), here.link->dialled_by_lower())) return link.retire(false);
+      here.link->retire(!link.is_dialled());
+      is_known = true;
     }
   }
   ++counters(link.lane()).connections;
   here.link = &link;
+  link.notify();
   node.address = printable(link.peer().address);
   if (is_known) return;
   here.since = world_.clock.realtime();

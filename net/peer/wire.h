@@ -32,6 +32,8 @@ class Wire {
 
   // The handshake is done: numbers go on as the two sides agreed, and frames may be large.
   void greeted(std::uint64_t read_from, std::uint64_t write_from, ByteCount payload_bytes_max);
+  // Sends no more: the other side reads the end after what was written.
+  Status finish(io::Wait& wait) { return socket_->shutdown_write(wait); }
   // Sends no more and waits for the other side to close, so that it reads what was written last.
   void linger(io::Wait& wait);
 
