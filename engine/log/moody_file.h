@@ -23,6 +23,7 @@ class MoodyFile final : public io::File {
   MoodyFile(Bytes bytes, Mood mood, int lies) : bytes_(std::move(bytes)), mood_(mood), lies_(lies) {}
 
   Result<ByteCount> read(io::Wait&, ByteCount offset, MutableByteView out) override {
+    largest_read = std::max<ByteCount>(largest_read, out.size());
     const ByteCount count = std::min<ByteCount>(out.size(), bytes_.size() - offset);
     std::memcpy(out.data(), bytes_.data() + offset, count);
     if (lies_-- <= 0) return count;
@@ -36,6 +37,8 @@ class MoodyFile final : public io::File {
   Status truncate(io::Wait&, ByteCount) override { return {}; }
   Result<ByteCount> size(io::Wait&) override { return ByteCount{bytes_.size()}; }
   ByteCount block_bytes() const override { return block; }
+
+  ByteCount largest_read = 0;
 
  private:
   const Bytes bytes_;

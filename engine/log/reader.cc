@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t files_max = 16;
 constexpr std::size_t starts_max = 8;
+// Larger entries take a second read.
+constexpr ByteCount first_read_bytes = 64 * KiB;
 
 // Moves the item to the front and returns it; null if it is not there.
 template <class Value>
@@ -91,20 +93,27 @@ Result<EntryPtr> LogReader::read_from_file(io::Wait& wait, Position position) {
   return damaged({name, extent->begin, position, entry.error().message});
 }
 
-// Up to the next entry: this one, and at most what closes its flush and opens the next.
+// Up to the next entry: this one, and what closes its flush and opens the next; behind the last one of a segment that was
+// not truncated, all the zeros of the file. So the entry itself says how much is read.
 Result<EntryPtr> LogReader::read_extent(io::Wait& wait, io::File& file, const Extent& extent,
                                         Position position) const {
-  Bytes bytes(extent.end - extent.begin);
-  VERITY_TRY_ASSIGN(const ByteCount got, file.read(wait, extent.begin, bytes));
-  const ByteView view = ByteView(bytes).first(got);
-  VERITY_TRY_ASSIGN(const EntryHeader header, decode_entry_header(view));
+  const ByteCount room = extent.end - extent.begin;
+  Bytes bytes(std::min(room, first_read_bytes));
+  VERITY_TRY_ASSIGN(ByteCount got, file.read(wait, extent.begin, bytes));
+  VERITY_TRY_ASSIGN(const EntryHeader header, decode_entry_header(ByteView(bytes).first(got)));
   if (header.position != position || header.cluster_id != cluster_id_) {
     return fail(ErrorCode::corrupt, "entry " + header.position.describe() + " of cluster " +
                                         header.cluster_id.describe() + " stands there instead");
   }
   const ByteCount size = entry_header_bytes + header.body_bytes;
-  if (size > view.size()) return fail(ErrorCode::corrupt, "the entry is cut off");
-  return Entry::decode(view.first(size));
+  if (size > got && size <= room) {
+    bytes.resize(size);
+    VERITY_TRY_ASSIGN(const ByteCount more,
+                      file.read(wait, extent.begin + got, MutableByteView(bytes).subspan(got)));
+    got += more;
+  }
+  if (size > got) return fail(ErrorCode::corrupt, "the entry is cut off");
+  return Entry::decode(ByteView(bytes).first(size));
 }
 
 Result<std::optional<LogReader::Extent>> LogReader::locate(io::Wait& wait, const SegmentInfo& segment,
