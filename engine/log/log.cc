@@ -187,10 +187,12 @@ Status Log::flush_queue(io::Wait& wait) {
 }
 
 Status Log::write_mark(io::Wait& wait) {
-  // Also if there is no room: the segment that follows proves as much.
   marked_ = true;
   noted_committed_ = std::min(committed_, durable_);
-  if (room() < table_.current().header.block_bytes) return {};
+  if (room() < table_.current().header.block_bytes) {
+    // The block that is kept for the seal is left, and the seal proves as much; once the last entry is committed.
+    return sealed_ || committed_ < durable_ ? Status() : seal(wait);
+  }
   AlignedBuffer buffer;
   const Sha256Digest head = queue_.empty() ? head_ : queue_.front()->header().parent;
   const ByteCount size = build_mark(place(), FlushKind::mark, durable_.next(), head, buffer);
@@ -201,12 +203,12 @@ Status Log::write_mark(io::Wait& wait) {
   return {};
 }
 
-// Only with a spare at hand, so that a crash behind the seal leaves what the switch needs.
+// Nothing fits any more, and all of it is committed.
 Status Log::seal(io::Wait& wait) {
   SegmentInfo& full = table_.current();
   AlignedBuffer buffer;
-  const ByteCount size =
-      build_mark(place(), FlushKind::seal, durable_.next(), queue_.front()->header().parent, buffer);
+  const Sha256Digest head = queue_.empty() ? head_ : queue_.front()->header().parent;
+  const ByteCount size = build_mark(place(), FlushKind::seal, durable_.next(), head, buffer);
   VERITY_TRY(file_->write(wait, full.end_offset, buffer.view().first(size), io::Durability::durable));
   ++next_flush_;
   full.end_offset += size;
