@@ -405,9 +405,12 @@ Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop
     result_.current.reset();
     return {};
   }
+  // No ghost of an old tail may ever be read as log. What reads as zeros may be so in memory only, if an earlier start
+  // failed to zero a tear and this device takes no direct I/O: all of it is zeroed.
+  const bool may_hide_a_tear = !input_.clean_stop && !scanner.sealed();
+  const ByteCount zeros_end = may_hide_a_tear ? info.header.size_bytes : stop.written_end;
+  VERITY_TRY(zero_range(wait_, *result_.current, stop.offset, zeros_end));
   if (stop.verdict == Verdict::torn) {
-    // No ghost of the old tail may ever be read as log. If this is interrupted, the next start finds a tear again.
-    VERITY_TRY(zero_range(wait_, *result_.current, stop.offset, stop.written_end));
     result_.notes.push_back(in_log(current_segment_name) + " at offset " + std::to_string(stop.offset) +
                             ": dropped a torn flush that was never acknowledged (" + stop.what + ")");
   }

@@ -32,6 +32,8 @@ struct RecoveryInput {
   // Entries up to here are known to have been durable (node state, checkpoint).
   Position known_durable;
   ByteCount derive_bytes_max = 128 * MiB;
+  // The last process stopped in order, with no write in flight.
+  bool clean_stop = false;
   // Nothing is written: a damaged end is cut in memory only and reported.
   bool read_only = false;
   // Every verified entry after the checkpoint that is known to be committed, in order. Not called when there is no

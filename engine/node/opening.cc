@@ -107,6 +107,7 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
     loaded->state = new_state(world, options);
   }
   opened.state = *loaded->state;
+  opened.clean_stop = opened.state.running == "stopped";
   VERITY_TRY(check_identity(opened.state, options));
   if (options.read_only) return {};
   ++opened.state.boot_number;
@@ -129,6 +130,7 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
       std::max(opened.state.durable_position, opened.state.founded ? founding_entries : Position{0});
   // Until the first checkpoint there is nothing but the log.
   input.derive_bytes_max = 2 * options.tuning.checkpoint_bytes;
+  input.clean_stop = opened.clean_stop;
   input.read_only = options.read_only;
   input.apply = [&](const log::EntryPtr& entry) {
     return derive(wait, *entry, *opened.derived, opened.tree_nodes.get());

@@ -28,6 +28,7 @@ struct Opened {
   std::unique_ptr<io::Directory> log_directory;
   std::unique_ptr<io::Directory> index_directory;
   DurableState state;
+  bool clean_stop = false;  // of the last process
   std::unique_ptr<Derived> derived;
   // Follows derived->tree; null when read-only. Asks `read_chain_hash` for what it does not keep, once that is set.
   std::unique_ptr<log::MerkleSidecar> tree_nodes;

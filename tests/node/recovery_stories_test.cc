@@ -360,6 +360,29 @@ TEST(RecoveryAfterAKill, OneCopyOfTheStateIsAlwaysDurable) {
   }
 }
 
+// Without direct I/O a start sees what is in memory. After a failed zeroing that is zeros, the platter still has the tear.
+TEST_F(RecoveryStories, WhatAFailedZeroingLeftOnThePlatterNeverComesBack) {
+  disk.options().refuses_direct = true;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    ASSERT_TRUE(append(wait, node, "s", "1"));
+    current->crash("power cut");
+  }));
+  const Bytes content = disk.durable_content(current_segment);
+  ByteCount end = content.size();
+  while (is_all_zero(ByteView(content).subspan(end - 512, 512))) end -= 512;
+  disk.overwrite(current_segment, end + 512, Bytes(20 * 512, std::byte{7}));
+  disk.options().faults = {.failed_sync_ppm = 1'000'000, .only_path = std::string(current_segment)};
+  EXPECT_FALSE(boot([](io::Wait&, Node&) { FAIL(); }));
+  disk.options().faults = {};
+  for (int i = 0; i < 2; ++i) {
+    const Status started = boot([&](io::Wait& wait, Node& node) {
+      ASSERT_TRUE(append(wait, node, "s", "1"));
+      current->crash("power cut");
+    });
+    ASSERT_TRUE(started) << started.error().describe();
+  }
+}
+
 TEST_F(RecoveryStories, AReadOnlyNodeWritesNothing) {
   ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
     for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(wait, node, "s", text(6000)));
