@@ -91,6 +91,24 @@ class Offline(TestCase):
             check = run(ADMIN, "proof", "check", "-", "--root", head["tree_root"], stdin=process.stdout)
             self.assertFine(check)
 
+    def test_the_server_makes_the_same_proofs_without_its_files(self):
+        head = self.head()
+        for arguments in (("inclusion", "--position", "7"), ("inclusion", "--position", "7", "--event", "0"),
+                          ("consistency", "--from", "5", "--to", "9")):
+            body = ("--body",) if arguments[0] == "inclusion" else ()
+            proof = self.fine("proof", *arguments)
+            self.assertEqual(proof, self.assertFine(self.offline("proof", *arguments, *body)).stdout)
+        path = str(self.folder / "growth.json")
+        self.assertIn(f"the log of {head['position']} entries continues that of 5, in {path}",
+                      self.fine("proof", "consistency", "--from", "5", "-o", path))
+        self.assertFine(run(ADMIN, "proof", "check", path, "--root", head["tree_root"]))
+        process = self.server.admin("proof", "inclusion", "--position", "7", "--head", "9")
+        self.assertEqual(process.returncode, 2)
+        self.assertIn("--data-dir", process.stderr)
+        process = self.server.admin("proof", "inclusion", "--position", str(head["position"] + 1))
+        self.assertEqual(process.returncode, 1)
+        self.assertIn(f"1 to {head['position']} are there", process.stderr)
+
     def test_a_forged_proof_does_not_hold(self):
         proof = self.folder / "entry.json"
         self.assertFine(self.offline("proof", "inclusion", "--position", "7", "--event", "0", "-o", str(proof)))

@@ -124,6 +124,11 @@ class CommandLineBuilder {
                         "The data directory (default: that of the configuration, /var/lib/verity)");
   }
 
+  void add_offline(CLI::App* command) {
+    command->add_option("--data-dir", arguments_.context.data_dir,
+                        "Make it from the files of this directory; without, the server makes it");
+  }
+
   void add_verify_commands() {
     const Context& context = arguments_.context;
     CLI::App& group = add_group("log", "Check the files of the log");
@@ -141,23 +146,25 @@ class CommandLineBuilder {
 
     CLI::App* inclusion = add(group, "inclusion", "Prove that an entry is in the log",
                               [&] { return prove_entry(arguments.context, arguments.inclusion); });
-    add_data_dir(inclusion);
+    add_offline(inclusion);
     inclusion->add_option("--position", arguments.inclusion.position, "The entry")
         ->required()
         ->check(positions);
     inclusion
-        ->add_option("--head", arguments.inclusion.head, "In the log up to this position (default: the last)")
+        ->add_option("--head", arguments.inclusion.head,
+                     "In the log up to this position (default: the last); needs --data-dir")
         ->check(positions);
     inclusion->add_option("--event", arguments.inclusion.event,
                           "Spell out this event of the entry, by its index");
-    inclusion->add_flag("--body", arguments.inclusion.body, "With the entry's body");
+    inclusion->add_flag("--body", arguments.inclusion.body,
+                        "With the entry's body; the server's proofs always have it");
     inclusion->add_option("-o,--output", arguments.inclusion.output,
                           "File to write (default: standard output)");
 
     CLI::App* consistency =
         add(group, "consistency", "Prove that the log only grew since an earlier position",
             [&] { return prove_growth(arguments.context, arguments.consistency); });
-    add_data_dir(consistency);
+    add_offline(consistency);
     consistency->add_option("--from", arguments.consistency.from, "The earlier position")
         ->required()
         ->check(positions);
@@ -271,6 +278,7 @@ int run_admin(int count, const char* const* arguments, const Environment& enviro
       std::fprintf(stderr, "verity-admin: note: %s\n", problem.c_str());
   }
   if (parsed.context.server.empty()) parsed.context.server = defaults.server;
+  parsed.inclusion.offline = parsed.consistency.offline = !parsed.context.data_dir.empty();
   if (parsed.context.data_dir.empty()) parsed.context.data_dir = defaults.data_dir;
   const auto address = io::Address::parse(parsed.context.server);
   if (!address) {

@@ -66,11 +66,14 @@ int verify_log_files(const Context& context);
 // That, and the node's state, checkpoints and sidecars.
 int verify_data_directory(const Context& context);
 
+// ---- proofs, made by the server; `offline`: from the files, in one pass that verifies everything on its way
+
 struct InclusionCommand {
   std::uint64_t position = 0;
-  std::optional<std::uint64_t> head;   // the tree to prove it in; without it the last entry's
+  std::optional<std::uint64_t> head;   // offline: the tree to prove it in; without it the last entry's
   std::optional<std::uint32_t> event;  // its index, to be spelled out
-  bool body = false;
+  bool body = false;                   // offline; the server's proof always has it
+  bool offline = false;
   std::string output = "-";
 };
 int prove_entry(const Context& context, const InclusionCommand& command);
@@ -78,6 +81,7 @@ int prove_entry(const Context& context, const InclusionCommand& command);
 struct ConsistencyCommand {
   std::uint64_t from = 0;
   std::optional<std::uint64_t> to;  // without it the last entry
+  bool offline = false;
   std::string output = "-";
 };
 int prove_growth(const Context& context, const ConsistencyCommand& command);

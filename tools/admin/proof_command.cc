@@ -1,8 +1,10 @@
-// `verity-admin proof`: made from the files in one pass that verifies everything on its way, checked without them.
+// `verity-admin proof`: made by the server, or from the files in one pass that verifies everything on its way; checked
+// without either.
 #include "engine/log/proof.h"
 #include "engine/log/verify.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
+#include "tools/admin/api.h"
 #include "tools/admin/commands.h"
 #include "tools/admin/line_source.h"
 #include "tools/admin/offline.h"
@@ -11,6 +13,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <map>
 
 namespace verity::tools {
@@ -125,6 +128,28 @@ int wrong_order(const Context& context, const std::string& message) {
   return exit_usage;
 }
 
+// The server's proof is checked before it is handed on. `summary` takes the position of its head.
+int fetch_proof(const Context& context, const std::string& path, const std::string& output,
+                const std::function<std::string(Position)>& summary) {
+  HttpClient client(context.server);
+  const auto response = call(context, client, {.path = path});
+  if (!response) return exit_failure;
+  const log::ProofVerdict verdict = log::check_proof(response->body, {});
+  if (!verdict.holds) {
+    print_error(context.json, "invalid_answer",
+                context.server + " answered with a proof that does not hold: " + verdict.reason);
+    return exit_failure;
+  }
+  return finish_proof(context, response->body, output, summary(verdict.head_position));
+}
+
+std::string describe_entry(Position position, Position head) {
+  return "entry " + position.describe() + " is in the log of " + head.describe() + " entries";
+}
+std::string describe_growth(Position from, Position head) {
+  return "the log of " + head.describe() + " entries continues that of " + from.describe();
+}
+
 std::string json_steps(const log::ProofVerdict& verdict) {
   std::string out = "[";
   for (const std::string& step : verdict.steps) {
@@ -181,6 +206,14 @@ int prove_entry(const Context& context, const InclusionCommand& command) {
                                     std::to_string(command.position));
   }
   const Position position{command.position};
+  if (!command.offline) {
+    if (command.head) {
+      return wrong_order(context, "--head needs --data-dir: the server proves in the log as it is now");
+    }
+    const std::string event = command.event ? "." + std::to_string(*command.event) : "";
+    return fetch_proof(context, "/v1/proofs/inclusion?position=" + position.describe() + event,
+                       command.output, [&](Position head) { return describe_entry(position, head); });
+  }
   Collector collector({position}, position_of(command.head));
   if (auto read = collector.read(context); !read) return fail_with(context, read.error());
   const auto document = [&]() -> Result<std::string> {
@@ -190,9 +223,7 @@ int prove_entry(const Context& context, const InclusionCommand& command) {
     return log::write_inclusion_proof(*collector.entry(position), path, head,
                                       command.body || command.event.has_value(), command.event);
   }();
-  return finish_proof(
-      context, document, command.output,
-      "entry " + position.describe() + " is in the log of " + collector.head().describe() + " entries");
+  return finish_proof(context, document, command.output, describe_entry(position, collector.head()));
 }
 
 int prove_growth(const Context& context, const ConsistencyCommand& command) {
@@ -201,6 +232,11 @@ int prove_growth(const Context& context, const ConsistencyCommand& command) {
         context, "--to " + std::to_string(*command.to) + " is before --from " + std::to_string(command.from));
   }
   const Position from{command.from};
+  if (!command.offline) {
+    const std::string to = command.to ? "&to=" + std::to_string(*command.to) : "";
+    return fetch_proof(context, "/v1/proofs/consistency?from=" + from.describe() + to, command.output,
+                       [&](Position head) { return describe_growth(from, head); });
+  }
   Collector collector({from}, position_of(command.to));
   if (auto read = collector.read(context); !read) return fail_with(context, read.error());
   const auto document = [&]() -> Result<std::string> {
@@ -210,9 +246,7 @@ int prove_growth(const Context& context, const ConsistencyCommand& command) {
     VERITY_TRY_ASSIGN(const auto new_head, collector.head_at(collector.head()));
     return log::write_consistency_proof(old_head, new_head, path);
   }();
-  return finish_proof(
-      context, document, command.output,
-      "the log of " + collector.head().describe() + " entries continues that of " + from.describe());
+  return finish_proof(context, document, command.output, describe_growth(from, collector.head()));
 }
 
 int check_proof_file(const Context& context, const CheckCommand& command) {
