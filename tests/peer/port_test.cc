@@ -107,6 +107,21 @@ TEST_F(PeerPortTest, AHelloThatCannotBeReadIsAnsweredByARefusal) {
   EXPECT_EQ(one_->peers->metrics().refused[static_cast<std::size_t>(RefusalCode::malformed)], 1u);
 }
 
+// Closing over unread bytes would reset the connection, and the refusal with it.
+TEST_F(PeerPortTest, ARefusalIsReadAlsoByWhoGoesOnSending) {
+  Hello stranger = hello_of(3);
+  stranger.cluster_name = "staging";
+  Bytes bytes = frame(Lane::control, 1, 0, as_text(encode_hello({stranger, Lane::control, 7})));
+  bytes.resize(bytes.size() + 30'000);
+  w_.stranger([&](io::Wait& wait, io::Network& network) {
+    auto socket = network.connect(wait, address_of(1)).value();
+    ASSERT_TRUE(io::write_all(wait, *socket, bytes));
+    ASSERT_TRUE(wait.sleep(100ms));
+    const std::string answer = read_all(wait, *socket);
+    EXPECT_THAT(answer, HasSubstr("node 3 is of the cluster named \"staging\", node 1 of \"test\""));
+  });
+}
+
 TEST_F(PeerPortTest, SomethingElseThanAHelloEndsTheConnection) {
   EXPECT_EQ(send_raw(frame(Lane::control, 16, 0, "a message")), "");
   EXPECT_EQ(w_.log_count("corrupt: frame type 16 on lane 0 instead of the hello"), 1u) << w_.all_log();
