@@ -18,6 +18,10 @@
 
 namespace verity::consensus {
 
+namespace testing {
+class Canonical;
+}
+
 // What recovery found.
 struct JournalStart {
   Position committed;           // known to be
@@ -69,6 +73,8 @@ class Journal {
   std::string describe() const;
 
  private:
+  friend class testing::Canonical;  // writes down all there is
+
   void derive_membership();
 
   Position base_;

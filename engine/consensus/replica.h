@@ -66,6 +66,8 @@ class Replica {
   std::string describe() const;
 
  private:
+  friend class testing::Canonical;  // writes down all there is
+
   // ---- the parts, one per protocol
   struct Progress {
     Position acked;                // durable there

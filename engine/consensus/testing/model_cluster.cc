@@ -36,7 +36,7 @@ ModelCluster::ModelCluster(std::size_t count, ReplicaOptions options) : options_
   EntryInfo founding{.position = Position{1}, .view = {}, .hash = {}, .parent = {}};
   founding.hash = mix({}, 1, {}, "founding");
   founding.voters = std::make_shared<const MemberSet>(members);
-  history_.push_back(founding.hash);
+  history_.push_back({founding.hash, View{}});
   for (const Member& member : members)
     nodes_.push_back({.self = member,
                       .replica = {},
@@ -139,6 +139,31 @@ void ModelCluster::silence(NodeId id) {
   step(at(id), Silence{});
 }
 
+void ModelCluster::settle() {
+  for (bool busy = true; busy;) {
+    busy = false;
+    for (Node& node : nodes_) {
+      while (!node.writes.empty()) {
+        complete_write(node.self.id);
+        busy = true;
+      }
+    }
+    if (!messages_.empty()) {
+      deliver(0);
+      busy = true;
+    }
+  }
+}
+
+ModelCluster ModelCluster::in_operation(std::size_t count, ReplicaOptions options) {
+  ModelCluster cluster(count, std::move(options));
+  cluster.settle();
+  for (std::size_t id = 1; id <= count; ++id) cluster.beat(NodeId{id});
+  cluster.settle();
+  cluster.take_trace();
+  return cluster;
+}
+
 void ModelCluster::crash(NodeId id, std::size_t kept) {
   Node& node = at(id);
   for (std::size_t i = 0; i < kept && !node.writes.empty(); ++i) {
@@ -219,10 +244,10 @@ void ModelCluster::carry_out(Node& node, Effects effects) {
       if (auto* const fetched = std::get_if<Fetched>(&send->message)) fill_in(node, fetched->range);
       check_message(node, send->message);
       messages_.push_back({node.self, send->to, std::move(send->message)});
-      trace_.push_back(messages_.back().describe());
+      if (tracing_) trace_.push_back(messages_.back().describe());
       continue;
     }
-    if (!std::holds_alternative<HeardPrimary>(effect))
+    if (tracing_ && !std::holds_alternative<HeardPrimary>(effect))
       trace_.push_back(node.self.id.describe() + "  " + consensus::describe(effect));
     if (auto* const save = std::get_if<SavePromises>(&effect)) node.writes.emplace_back(std::move(*save));
     if (auto* const append = std::get_if<AppendLog>(&effect)) node.writes.emplace_back(std::move(*append));
@@ -241,7 +266,7 @@ void ModelCluster::violate(const std::string& what) {
   trace_.push_back("VIOLATION " + what);
 }
 
-// A view has one primary, and that holds everything that was ever committed.
+// A view has one primary, and that holds everything that was committed before.
 void ModelCluster::check_primary(const Node& node) {
   const auto [leader, fresh] = primaries_.emplace(node.replica->view(), node.self);
   if (!fresh) {
@@ -253,7 +278,8 @@ void ModelCluster::check_primary(const Node& node) {
     const Position position{i + 1};
     if (position <= journal.base()) continue;
     const auto hash = journal.hash_at(position);
-    if (hash == history_[i]) continue;
+    // A belated primary of an older view may lack what was committed in newer ones; it commits nothing itself.
+    if (hash == history_[i].hash || history_[i].view > node.replica->view()) continue;
     violate(node.self.describe() + " leads view " + node.replica->view().describe() + " without position " +
             position.describe() + ", which was committed");
     return;
@@ -266,8 +292,8 @@ void ModelCluster::check_committed(const Node& node, Position position) {
   for (Position p{std::max<std::uint64_t>(journal.base().value, 1)}; p <= position; p = p.next()) {
     const Sha256Digest hash = *journal.hash_at(p);
     if (p.value > history_.size()) {
-      history_.push_back(hash);
-    } else if (history_[p.value - 1] != hash) {
+      history_.push_back({hash, node.replica->view()});
+    } else if (history_[p.value - 1].hash != hash) {
       violate("position " + p.describe() + " is committed twice, by " + node.self.describe() +
               " differently");
       return;

@@ -29,6 +29,8 @@ class ModelCluster {
  public:
   // Nodes 1..count, all members of the founding record, which everybody holds; node 1 leads view 0.
   explicit ModelCluster(std::size_t count, ReplicaOptions options = {});
+  // The same in its ordinary state: node 1 leads, everybody has heard its first heartbeat.
+  static ModelCluster in_operation(std::size_t count, ReplicaOptions options = {});
 
   // ---- what can happen
   void deliver(std::size_t index);  // of messages()
@@ -41,6 +43,8 @@ class ModelCluster {
   void confirm(NodeId node, std::uint64_t token);
   void beat(NodeId node);
   void silence(NodeId node);
+  // Writes whatever can be written, then delivers the oldest message, until nothing is left.
+  void settle();
   // The first `kept` writes under way reach the disk.
   void crash(NodeId node, std::size_t kept = 0);
   void start(NodeId node);
@@ -63,10 +67,14 @@ class ModelCluster {
 
   // One line for each thing that happened since the last call: messages sent, effects.
   std::vector<std::string> take_trace();
+  // Whether lines are kept at all; they cost more than the steps.
+  void set_tracing(bool on) { tracing_ = on; }
   // Equal states, and only those, say the same.
   std::string describe() const;
 
  private:
+  friend class Canonical;
+
   using Write = std::variant<SavePromises, AppendLog, ReplaceLog>;
   struct Node {
     Member self;
@@ -94,12 +102,17 @@ class ModelCluster {
   ReplicaOptions options_;
   std::vector<Node> nodes_;
   std::vector<Envelope> messages_;
-  std::vector<Sha256Digest> history_;  // committed anywhere, from position 1
-  std::map<View, Member> primaries_;   // who has led
+  struct CommittedOnce {
+    Sha256Digest hash;
+    View view;  // of the node that was the first to know
+  };
+  std::vector<CommittedOnce> history_;  // committed anywhere, from position 1
+  std::map<View, Member> primaries_;    // who has led
   std::uint64_t proposals_ = 0;
   std::uint64_t incarnations_ = 0;
   std::optional<std::string> violation_;
   std::vector<std::string> trace_;
+  bool tracing_ = true;
 };
 
 }  // namespace verity::consensus::testing

@@ -53,11 +53,7 @@ class Script {
       const std::uint64_t count = number(words);
       ReplicaOptions options;
       options.keep_committed = option(words, "keep", options.keep_committed);
-      cluster_.emplace(count, options);
-      go_on();
-      for (std::uint64_t id = 1; id <= count; ++id) cluster_->beat(NodeId{id});
-      go_on();
-      cluster_->take_trace();
+      cluster_ = ModelCluster::in_operation(count, options);
       return true;
     }
     if (command == "run" || command == "quiet") {
@@ -120,10 +116,15 @@ class Script {
       keep_.insert({ends, name});
       return true;
     }
+    std::uint64_t ordinal = number(words);
     for (std::size_t i = 0; i < cluster_->messages().size(); ++i) {
       const Envelope& envelope = cluster_->messages()[i];
       if (Link{envelope.from.id.value, envelope.to.id.value} != ends || name_of(envelope.message) != name)
         continue;
+      if (ordinal > 1) {
+        --ordinal;
+        continue;
+      }
       if (command == "late") {
         keep_.erase({ends, name});
         cluster_->deliver(i);

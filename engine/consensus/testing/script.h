@@ -9,7 +9,8 @@
 //   hold N | release N          the disk of node N does not write
 //   write N                     one write of a held disk
 //   cut A>B | cut A-B | heal    messages are lost one way | both ways | no longer
-//   keep A>B NAME               the next such message is kept back; `late A>B NAME` delivers it, `again A>B NAME` a copy
+//   keep A>B NAME               the next such message is kept back
+//   late A>B NAME [K]           the K-th oldest such message is delivered, by itself | again A>B NAME [K]: a copy of it
 //   crash N [kept=K]            the first K writes under way reach the disk | start N
 //   damage N P | wipe N         while down: the log is damaged from position P on | the disk is lost
 //   show [N]                    all there is to know of a node, or of all

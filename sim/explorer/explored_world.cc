@@ -1,0 +1,61 @@
+#include "sim/explorer/explored_world.h"
+
+#include <algorithm>
+#include <array>
+
+namespace verity::explorer {
+namespace {
+
+constexpr std::array worlds = {
+    ExploredWorld{.name = "tiny",
+                  .what = "a view change and a crash, nothing proposed: for the tests",
+                  .view_max = 1,
+                  .budget = {.silences = 2, .crashes = 1}},
+    ExploredWorld{.name = "small",
+                  .what = "one proposal and one view change, disks prompt",
+                  .view_max = 1,
+                  .budget = {.proposals = 1, .silences = 2},
+                  .prompt_disks = true},
+    ExploredWorld{.name = "normal",
+                  .what = "three nodes, two proposals, a crash, heartbeats",
+                  .view_max = 0,
+                  .budget = {.proposals = 2, .beats = 2, .crashes = 1}},
+    ExploredWorld{.name = "view-change",
+                  .what = "three nodes, one proposal, up to two view changes, a crash",
+                  .view_max = 2,
+                  .budget = {.proposals = 1, .silences = 4, .crashes = 1}},
+    ExploredWorld{.name = "damage",
+                  .what = "a log that lost its end, over one proposal and a view change",
+                  .view_max = 1,
+                  .budget = {.proposals = 1, .silences = 2, .beats = 1, .crashes = 2, .damages = 1}},
+    ExploredWorld{.name = "replay",
+                  .what = "messages delivered again, however late, over a view change",
+                  .view_max = 1,
+                  .budget = {.proposals = 2, .silences = 2, .beats = 1, .repeats = 2},
+                  .prompt_disks = true},
+    ExploredWorld{.name = "reads",
+                  .what = "a primary asks whether it still leads, while another view begins",
+                  .view_max = 1,
+                  .budget = {.proposals = 1, .silences = 2, .confirms = 1},
+                  .prompt_disks = true},
+    ExploredWorld{.name = "five",
+                  .what = "five nodes, one proposal, one view change, disks prompt",
+                  .nodes = 5,
+                  .view_max = 1,
+                  .budget = {.proposals = 1, .silences = 3},
+                  .prompt_disks = true},
+};
+
+}  // namespace
+
+std::span<const ExploredWorld> explored_worlds() {
+  return worlds;
+}
+
+const ExploredWorld* find_explored_world(std::string_view name) {
+  const auto found =
+      std::find_if(worlds.begin(), worlds.end(), [&](const auto& w) { return w.name == name; });
+  return found == worlds.end() ? nullptr : &*found;
+}
+
+}  // namespace verity::explorer

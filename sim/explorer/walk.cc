@@ -1,0 +1,108 @@
+#include "sim/explorer/walk.h"
+
+#include "io/base/prng.h"
+
+#include <algorithm>
+
+namespace verity::explorer {
+
+ExploredWorld draw_world(std::uint64_t seed) {
+  Prng prng = Prng(seed).fork("world");
+  ExploredWorld world{.name = "walk", .what = "drawn from a seed"};
+  world.nodes = prng.chance(1, 4) ? 5 : 3;
+  world.view_max = 40;
+  const auto some = [&](std::uint64_t high) {
+    return prng.chance(1, 3) ? std::uint8_t{0} : static_cast<std::uint8_t>(prng.between(1, high));
+  };
+  world.budget = {.proposals = static_cast<std::uint8_t>(prng.between(1, 8)),
+                  .silences = static_cast<std::uint8_t>(prng.between(2, 16)),
+                  .beats = some(12),
+                  .crashes = some(6),
+                  .repeats = some(8),
+                  .damages = some(2),
+                  .confirms = some(4)};
+  world.prompt_disks = prng.chance(1, 3);
+  return world;
+}
+
+void walk_randomly(const ExploredWorld& world, std::uint64_t seed, std::size_t length, Walk& walk) {
+  using Kind = Action::Kind;
+  Prng prng = Prng(seed).fork("walk");
+  // How much of what is ordinary happens for one thing that is not; how often a message is an old one; whom faults like.
+  const std::uint64_t ordinary = prng.between(2, 24);
+  const std::uint64_t late_percent = prng.chance(1, 2) ? 2 : 25;
+  const std::uint64_t unlucky = prng.between(0, world.nodes);
+  Situation situation(world);
+  while (walk.actions.size() < length) {
+    const std::vector<Action> possible = situation.possible();
+    std::vector<Action> messages;
+    std::vector<Action> writes;
+    std::vector<Action> others;
+    for (const Action& action : possible) {
+      if (action.kind == Kind::deliver) {
+        messages.push_back(action);
+      } else if (action.kind == Kind::write) {
+        writes.push_back(action);
+      } else {
+        others.push_back(action);
+      }
+    }
+    const bool is_ordinary = prng.below(ordinary + 1) != 0;
+    const std::vector<Action>* choice = &others;
+    if (is_ordinary && !messages.empty()) choice = &messages;
+    if (is_ordinary && !writes.empty() && (messages.empty() || prng.chance(1, 3))) choice = &writes;
+    if (choice->empty()) choice = &possible;
+    if (choice->empty()) return;
+    Action action = choice->at(prng.below(choice->size()));
+    if (choice == &messages && prng.below(100) >= late_percent) {
+      // One of the newest: what waits longer was probably lost.
+      const std::size_t recent = std::min<std::size_t>(messages.size(), 4);
+      action = messages.at(messages.size() - 1 - prng.below(recent));
+    }
+    const bool fault = action.kind == Kind::crash || action.kind == Kind::damage;
+    if (fault && unlucky != 0 && action.node != unlucky && prng.chance(2, 3)) continue;
+    walk.actions.push_back(action);
+    situation.apply(action);
+    if (situation.cluster().violation()) {
+      walk.failed = true;
+      return;
+    }
+  }
+}
+
+bool ends_in_violation(const ExploredWorld& world, const std::vector<Action>& story,
+                       std::vector<Action>* played) {
+  Situation situation(world);
+  for (const Action& action : story) {
+    if (played != nullptr) played->push_back(action);
+    const bool done = situation.apply(action);
+    if (!done && played != nullptr) played->pop_back();
+    if (situation.cluster().violation()) return true;
+  }
+  return false;
+}
+
+std::vector<Action> shrink(std::vector<Action> story,
+                           const std::function<bool(const std::vector<Action>&)>& fails) {
+  for (std::size_t length = std::max<std::size_t>(story.size() / 2, 1);;) {
+    bool shorter = false;
+    for (std::size_t begin = 0; begin < story.size();) {
+      std::vector<Action> without(story.begin(), story.begin() + static_cast<std::ptrdiff_t>(begin));
+      const std::size_t end = std::min(begin + length, story.size());
+      without.insert(without.end(), story.begin() + static_cast<std::ptrdiff_t>(end), story.end());
+      if (fails(without)) {
+        story = std::move(without);
+        shorter = true;
+      } else {
+        begin = end;
+      }
+    }
+    if (length > 1) {
+      length = (length + 1) / 2;
+    } else if (!shorter) {
+      return story;
+    }
+  }
+}
+
+}  // namespace verity::explorer

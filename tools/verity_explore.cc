@@ -1,0 +1,223 @@
+// verity-explore: drives the real core of replication through every interleaving of small worlds, or through long random
+// stories. A violation ends with the story that leads to it, as a script of engine/consensus/scripts/.
+#include "engine/consensus/testing/script.h"
+#include "sim/explorer/explorer.h"
+#include "sim/explorer/walk.h"
+
+#include <CLI/CLI.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+namespace {
+
+using namespace verity::explorer;
+
+struct Options {
+  std::string world;
+  bool list = false;
+  bool walk = false;
+  bool quiet = false;
+  double minutes = 1;
+  std::uint64_t states = 10'000'000;
+  std::size_t depth = 0;
+  std::string resume;
+  std::uint64_t seed = 1;
+  std::uint64_t seeds = 0;
+  std::size_t length = 400;
+  std::string json;
+};
+
+class Deadline {
+ public:
+  explicit Deadline(double minutes) : minutes_(minutes) {}
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+  bool passed() const { return seconds() > minutes_ * 60; }
+
+ private:
+  double minutes_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// ---- stories that fail
+
+// In a process of its own, because it may end in a broken assertion.
+bool fails(const ExploredWorld& world, const std::vector<Action>& story) {
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::signal(SIGABRT, SIG_DFL);
+    static_cast<void>(std::freopen("/dev/null", "w", stderr));
+    std::_Exit(ends_in_violation(world, story) ? 1 : 0);
+  }
+  int status = 0;
+  return child > 0 && ::waitpid(child, &status, 0) == child && status != 0;
+}
+
+// What is told of a story whose end would be an assertion stops before it.
+void tell(const ExploredWorld& world, std::vector<Action> story, bool asserted) {
+  const auto still_fails = [&](const std::vector<Action>& some) { return fails(world, some); };
+  story = shrink(std::move(story), still_fails);
+  const Action last = story.back();
+  if (asserted) story.pop_back();
+  const std::string script = script_of(world, story) + (asserted ? last.describe() + "\n" : "");
+  std::printf("---- the shortest story found (%zu things happen)\n%s", story.size() + (asserted ? 1 : 0),
+              script.c_str());
+  std::printf("---- the same with what the nodes did\n");
+  std::fflush(stdout);
+  const std::string trace = verity::consensus::testing::run_script(script_of(world, story));
+  std::printf("%s", trace.c_str());
+  std::fflush(stdout);
+}
+
+void write_json(const Options& options, bool failed, const std::string& by, std::uint64_t count,
+                double seconds, const std::string& why) {
+  if (options.json.empty()) return;
+  std::string quoted;
+  for (const char letter : why) {
+    if (letter == '"' || letter == '\\') quoted += '\\';
+    quoted += letter;
+  }
+  std::ofstream(options.json) << "{\"failed\": " << (failed ? "true" : "false") << ", \"by\": \"" << by
+                              << "\", \"count\": " << count << ", \"seconds\": " << seconds << ", \"why\": \""
+                              << quoted << "\"}\n";
+}
+
+std::string violation_of(const ExploredWorld& world, const std::vector<Action>& story) {
+  Situation situation(world);
+  for (const Action& action : story) situation.apply(action);
+  return situation.cluster().violation().value_or("");
+}
+
+// ---- a broken assertion is a find as well
+
+std::function<void()> on_assertion;
+
+void on_abort(int) {
+  std::signal(SIGABRT, SIG_DFL);
+  on_assertion();
+  std::fflush(nullptr);
+  std::_Exit(1);
+}
+
+// ---- the two ways
+
+int explore(const Options& options, const ExploredWorld& world, const Deadline& deadline) {
+  ExplorerLimits limits{.states_max = options.states};
+  if (options.depth > 0) limits.depth_max = options.depth;
+  Explorer explorer(world, limits);
+  if (!options.resume.empty()) {
+    std::ifstream in(options.resume, std::ios::binary);
+    if (in && !explorer.load(in)) {
+      std::fprintf(stderr, "%s is not of this world and this program\n", options.resume.c_str());
+      return 2;
+    }
+  }
+  const std::uint64_t states_before = explorer.states();
+  on_assertion = [&] {
+    std::printf("VIOLATION an assertion\n");
+    write_json(options, true, "world " + std::string(world.name), explorer.states(), deadline.seconds(),
+               "assertion");
+    tell(world, explorer.story(), true);
+  };
+  double told = deadline.seconds();
+  while (explorer.advance(500) == Outcome::running && !deadline.passed()) {
+    if (options.quiet || deadline.seconds() - told < 5) continue;
+    told = deadline.seconds();
+    std::fprintf(stderr, "%s: %llu states, %llu visited, depth %zu, %.0f states/s\n",
+                 std::string(world.name).c_str(), static_cast<unsigned long long>(explorer.states()),
+                 static_cast<unsigned long long>(explorer.visited()), explorer.depth(),
+                 static_cast<double>(explorer.states() - states_before) / told);
+  }
+  const double seconds = deadline.seconds();
+  std::printf("%s: %s. %llu states, %llu transitions, depth %zu, %.1f s, %.0f states/s\n",
+              std::string(world.name).c_str(), std::string(describe(explorer.outcome())).c_str(),
+              static_cast<unsigned long long>(explorer.states()),
+              static_cast<unsigned long long>(explorer.transitions()), explorer.depth(), seconds,
+              static_cast<double>(explorer.states() - states_before) / seconds);
+  if (!options.quiet) std::printf("%s", describe(explorer.coverage()).c_str());
+  if (!options.resume.empty()) {
+    std::ofstream out(options.resume, std::ios::binary | std::ios::trunc);
+    explorer.save(out);
+    if (!out.flush()) std::fprintf(stderr, "%s could not be written\n", options.resume.c_str());
+  }
+  const bool failed = explorer.outcome() == Outcome::violated;
+  const std::string why = failed ? violation_of(world, explorer.story()) : "";
+  write_json(options, failed, "world " + std::string(world.name), explorer.states(), seconds, why);
+  if (!failed) return 0;
+  std::printf("VIOLATION %s\n", why.c_str());
+  tell(world, explorer.story(), false);
+  return 1;
+}
+
+int walk(const Options& options, const Deadline& deadline) {
+  std::uint64_t seed = options.seed;
+  ExploredWorld world;
+  Walk walk;
+  on_assertion = [&] {
+    std::printf("VIOLATION an assertion. Replay: verity-explore --walk --seed %llu --seeds 1\n",
+                static_cast<unsigned long long>(seed));
+    write_json(options, true, "walk", seed - options.seed + 1, deadline.seconds(), "assertion");
+    tell(world, walk.actions, true);
+  };
+  for (; options.seeds == 0 ? !deadline.passed() : seed < options.seed + options.seeds; ++seed) {
+    world = draw_world(seed);
+    walk = {};
+    walk_randomly(world, seed, options.length, walk);
+    if (!walk.failed) continue;
+    const std::string why = violation_of(world, walk.actions);
+    std::printf("VIOLATION %s. Replay: verity-explore --walk --seed %llu --seeds 1\n", why.c_str(),
+                static_cast<unsigned long long>(seed));
+    write_json(options, true, "walk", seed - options.seed + 1, deadline.seconds(), why);
+    tell(world, walk.actions, false);
+    return 1;
+  }
+  std::printf("%llu walks from seed %llu on, nothing found, %.1f s\n",
+              static_cast<unsigned long long>(seed - options.seed),
+              static_cast<unsigned long long>(options.seed), deadline.seconds());
+  write_json(options, false, "walk", seed - options.seed, deadline.seconds(), "");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app(
+      "Explores the states of the replication core. Exit 0: nothing found; 1: a violation, with its story.");
+  app.add_option("--world", options.world, "explore this world exhaustively");
+  app.add_flag("--list", options.list, "list the worlds");
+  app.add_flag("--walk", options.walk, "random stories instead, one per seed");
+  app.add_option("--minutes", options.minutes, "stop after so many (1)");
+  app.add_option("--states", options.states, "keep at most so many states (10000000; about 45 bytes each)");
+  app.add_option("--depth", options.depth, "visit no state this deep or deeper");
+  app.add_option("--resume", options.resume, "go on from this file if it is there, and write it at the end");
+  app.add_option("--seed", options.seed, "of the first walk (1)");
+  app.add_option("--seeds", options.seeds, "so many walks, however long they take");
+  app.add_option("--length", options.length, "of a walk (400)");
+  app.add_option("--json", options.json, "write the result here");
+  app.add_flag("--quiet", options.quiet, "no progress, no coverage table");
+  CLI11_PARSE(app, argc, argv);
+  if (options.list) {
+    for (const ExploredWorld& world : explored_worlds())
+      std::printf("%-12s %s\n", std::string(world.name).c_str(), std::string(world.what).c_str());
+    return 0;
+  }
+  const Deadline deadline(options.minutes);
+  std::signal(SIGABRT, on_abort);
+  if (options.walk) return walk(options, deadline);
+  const ExploredWorld* const world = find_explored_world(options.world);
+  if (world == nullptr) {
+    std::fprintf(stderr, "no world \"%s\"; --list names them, --walk needs none\n", options.world.c_str());
+    return 2;
+  }
+  return explore(options, *world, deadline);
+}
