@@ -96,6 +96,19 @@ void NodeHost::run(io::Wait& wait) {
   node_ = nullptr;
 }
 
+Result<node::DirectoryReport> NodeHost::verify_directory() {
+  VERITY_ASSERT(process_ == nullptr);
+  std::optional<Result<node::DirectoryReport>> report;
+  Process tool(world_, {.host = setup_.server.client_address.host + " verify", .boot = boot_});
+  tool.spawn("verify", [&](io::Wait& wait) {
+    const std::unique_ptr<io::Directory> data = disk_.mount(tool, "data");
+    report = node::verify_directory(wait, *data, {});
+  });
+  const bool ended = world_.run_until([&] { return tool.is_finished(); });
+  VERITY_ASSERT_NOTE(ended, "the verification of a directory does not end");
+  return std::move(*report);
+}
+
 Ending NodeHost::take_ending() {
   VERITY_ASSERT(process_ != nullptr && process_->is_finished());
   const Ending ending = process_->is_crashed() ? Ending::crashed : ending_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/node/options.h"
+#include "engine/node/verify_directory.h"
 #include "io/base/ids.h"
 #include "io/base/result.h"
 #include "net/server/options.h"
@@ -55,6 +56,9 @@ class NodeHost {
   // Destroys a process that has come to its end and says how.
   Ending take_ending();
   const Error& error() const { return *error_; }
+
+  // Of a node that does not run: what a tool finds that reads its data directory. Lets the world run.
+  Result<node::DirectoryReport> verify_directory();
 
   Disk& disk() { return disk_; }
   const Disk& disk() const { return disk_; }

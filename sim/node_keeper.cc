@@ -141,6 +141,7 @@ void NodeKeeper::start() {
 
 void NodeKeeper::end() {
   if (host_.process() == nullptr) return;
+  was_read_only_ = is_read_only();
   if (host_.is_running()) {
     host_.ask_to_stop();
     const bool ended = world_.run_until([&] { return !host_.is_running(); }, world_.now() + 60s);
@@ -152,6 +153,38 @@ void NodeKeeper::end() {
   }
   if (take_ending() == Ending::failed && !damage_was_done() && !world_.failure()) {
     world_.fail("the node failed while it stopped: " + host_.error().describe());
+  }
+}
+
+bool NodeKeeper::log_may_be_damaged() const {
+  const DamageClass kind = scenario_.faults.damage_class;
+  return may_stay_damaged() && kind != DamageClass::stale_read;
+}
+
+void NodeKeeper::verify_directory() {
+  if (host_.disk().has_unsynced()) host_.disk().crash();
+  const bool was_read_only = was_read_only_ || has_refused_rightly();
+  const auto report = host_.verify_directory();
+  if (world_.failure()) return;
+  const bool is_whole = report && report->is_whole();
+  const std::string what = !report                       ? report.error().describe()
+                           : !report->log.damage.empty() ? report->log.damage.front().describe()
+                           : !report->damage.empty()     ? report->damage.front()
+                                                         : "whole";
+  world_.trace().line(world_.now(), "world", "the directory is verified: " + what);
+  if (!is_whole && !damage_was_done()) {
+    world_.fail("the directory is damaged without a reason: " + what);
+  } else if (!log_may_be_damaged() && (!report || !report->log.damage.empty())) {
+    world_.fail("the log is damaged without a reason: " + what);
+  } else if (is_whole && was_read_only && log_may_be_damaged()) {
+    world_.fail("the node found damage in a directory that is said to be whole");
+  } else if (is_whole) {
+    const log::VerifyReport& log = report->log;
+    history_.observed_hash(log.last.value, log.head.describe(), log.tree_root.describe(), world_.now());
+    if (log.last.value < history_.last_position()) {
+      world_.fail("the directory ends at position " + log.last.describe() + " although position " +
+                  std::to_string(history_.last_position()) + " was known");
+    }
   }
 }
 

@@ -37,6 +37,9 @@ class NodeKeeper {
   // Stops the node as an operator would: it has a minute.
   void end();
   void start_now() { start_at_ = world_.now(); }
+  // Of a node that was ended for good: verifies what is durable of its directory. Damage has a reason, and damage of the
+  // log is found.
+  void verify_directory();
 
   // The node has refused to start, as one that was damaged should, and will for ever.
   bool has_refused_rightly() const { return refusals_ >= 2; }
@@ -57,6 +60,8 @@ class NodeKeeper {
   void check_state_goes_on();
   // Failed syncs do not count: they must be survived.
   bool damage_was_done() const;
+  // Such that it stays on the platter, in the log.
+  bool log_may_be_damaged() const;
   // From when on what clients were told may be gone after a restart.
   Instant may_lose_since() const;
 
@@ -80,6 +85,7 @@ class NodeKeeper {
   std::uint64_t last_boot_ = 0;
   std::string refusal_;
   int refusals_ = 0;
+  bool was_read_only_ = false;  // when it was ended
 };
 
 }  // namespace verity::sim

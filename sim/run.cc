@@ -157,6 +157,7 @@ void Run::end() {
     if (!world_.failure()) world_.fail("clients do not come to an end");
     work_.abandon();
   }
+  if (!world_.failure()) node_.verify_directory();
   const std::size_t sockets = world_.network().open_sockets();
   if (sockets != 0 && !world_.failure())
     world_.fail(std::to_string(sockets) + " sockets are open after everybody has gone");

@@ -12,8 +12,9 @@ namespace verity::node {
 
 struct DirectoryReport {
   log::VerifyReport log;
-  // Damage outside the log: node state, checkpoints, sidecars. A line each, beginning with the file.
+  // Damage outside the log: node state and checkpoints. A line each, beginning with the file.
   std::vector<std::string> damage;
+  // Offset tables that do not fit: a power cut may leave them so, and whoever needs one makes it again.
   std::vector<std::string> notes;
   std::uint64_t tenants = 0;
   std::uint64_t events = 0;
