@@ -31,8 +31,9 @@ bool NodeKeeper::is_read_only() const {
 }
 
 bool NodeKeeper::allows(std::string_view code) const {
-  // Without a spare segment there is no room, whether the disk is full or its syncs fail.
-  if (code == "out_of_space") return disk_was_full_ || sync_was_failing_;
+  // Without a spare segment there is no room.
+  if (code == "out_of_space") return disk_was_full_;
+  if (code == "io_error") return sync_was_failing_;
   const bool damaged = damage_was_done();
   if (code == "damaged") return damaged;
   if (code == "read_only") return damaged || sync_failed_;

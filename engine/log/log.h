@@ -72,8 +72,9 @@ class Log {
 
   bool is_writable() const { return writing_ && !failure_; }
   const std::optional<Error>& failure() const { return failure_; }
-  // False: the disk has no space for another segment and the current one might not hold this.
+  // False: there is no segment after the current one, which might not hold this.
   bool has_room(ByteCount body_bytes) const;
+  // Why none could be prepared: no space on the disk, or a disk that fails.
   const std::optional<Error>& space_problem() const { return spare_.problem(); }
   // The largest body that fits into a segment.
   ByteCount body_bytes_max() const;

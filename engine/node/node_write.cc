@@ -115,9 +115,12 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
     return std::unexpected(std::move(refusal));
   }
   if (!log_.has_room(body.size())) {
-    Refusal refusal =
-        make_refusal(RefusalCode::out_of_space,
-                     "the disk has no room for another log segment: " + log_.space_problem()->message);
+    const Error& problem = *log_.space_problem();
+    const bool is_full = problem.code == ErrorCode::out_of_space;
+    Refusal refusal = make_refusal(is_full ? RefusalCode::out_of_space : RefusalCode::io_error,
+                                   (is_full ? "the disk has no room for another log segment: "
+                                            : "another log segment cannot be prepared: ") +
+                                       problem.message);
     refusal.retry_after = 5s;
     return std::unexpected(std::move(refusal));
   }

@@ -42,6 +42,8 @@ std::string_view describe(RefusalCode code) {
       return "damaged";
     case RefusalCode::out_of_space:
       return "out_of_space";
+    case RefusalCode::io_error:
+      return "io_error";
     case RefusalCode::overloaded:
       return "overloaded";
     case RefusalCode::not_ready:

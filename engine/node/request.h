@@ -31,6 +31,7 @@ enum class RefusalCode : std::uint8_t {
   read_only,             // started read-only, or damage was found
   damaged,               // the entry at Refusal::position cannot be read
   out_of_space,          // the disk has no room for another segment; reads go on
+  io_error,              // the disk fails while another segment is prepared; reads go on
   overloaded,            // too much is queued; retry after Refusal::retry_after
   not_ready,             // an index is being rebuilt, or the node is starting or stopping
   outcome_unknown,       // the request may or may not have happened

@@ -35,6 +35,8 @@ int status_of(const node::Refusal& refusal) {
       return 503;
     case node::RefusalCode::cancelled:
       return 503;
+    case node::RefusalCode::io_error:
+      return 503;
     case node::RefusalCode::out_of_space:
       return 507;
     case node::RefusalCode::damaged:

@@ -310,6 +310,7 @@ TEST_F(BadInput, RefusalsOfTheNodeHaveTheirStatus) {
     EXPECT_EQ(status_of({RefusalCode::not_ready, "starting"}).status, 503);
     EXPECT_EQ(status_of({RefusalCode::outcome_unknown, "?"}).status, 503);
     EXPECT_EQ(status_of({RefusalCode::out_of_space, "full"}).status, 507);
+    EXPECT_EQ(status_of({RefusalCode::io_error, "broken"}).status, 503);
     node::Refusal busy{RefusalCode::overloaded, "queue full"};
     busy.retry_after = 1500ms;
     const Answer overloaded = status_of(busy);

@@ -312,6 +312,27 @@ TEST_F(NodeTest, AFullDiskRefusesAppendsAndServesReads) {
   }));
 }
 
+// Only the segment that is prepared ahead of need: what it refuses then has nothing to do with space.
+TEST_F(NodeTest, ASpareSegmentThatCannotBeSyncedIsNotAFullDisk) {
+  ASSERT_TRUE(boot([](io::Wait& wait, Node& node) { ASSERT_TRUE(append(wait, node, "s", "0")); }));
+  disk.options().faults.only_path = "next.segment";
+  disk.options().faults.failed_sync_ppm = 1'000'000;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    const std::string data = "\"" + std::string(3000, 'x') + "\"";
+    std::uint64_t acknowledged = 0;
+    Outcome<AppendReceipt> receipt = append(wait, node, "s", data);
+    for (; receipt && acknowledged < 300; ++acknowledged) receipt = append(wait, node, "s", data);
+    ASSERT_FALSE(receipt) << "it found room without end";
+    EXPECT_EQ(receipt.error().code, RefusalCode::io_error) << receipt.error().describe();
+    EXPECT_NE(receipt.error().detail.find("next.segment"), std::string::npos) << receipt.error().detail;
+    EXPECT_EQ(node.read(wait, {.tenant = "default", .stream = "s", .limit = 1000})->events.size(),
+              acknowledged + 1);
+    disk.options().faults = {};
+    ASSERT_TRUE(wait.sleep(5s));
+    EXPECT_TRUE(append(wait, node, "s", data));
+  }));
+}
+
 // The disk fills before anybody noticed, so that appends wait for a segment that does not come: they can be given up, and
 // the node stops.
 TEST_F(NodeTest, AppendsThatWaitForSpaceCanBeGivenUp) {
