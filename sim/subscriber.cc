@@ -52,6 +52,8 @@ class Subscriber {
       if (client_.prng.chance(1, 20)) stays = wait.sleep(client_.prng.exponential(100ms)).has_value();
     }
     client_.http.close();
+    // Nothing to follow while nobody knows whether the tenant is there.
+    if (!holds()) stays = stays && wait.sleep(client_.prng.exponential(50ms)).has_value();
     return stays;
   }
 
