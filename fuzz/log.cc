@@ -7,7 +7,7 @@
 #include "engine/log/entry.h"
 #include "engine/log/offsets.h"
 #include "engine/log/segment.h"
-#include "engine/log/segment_scanner.h"
+#include "engine/log/uncommitted_tail.h"
 #include "fuzz/fuzz_input.h"
 #include "io/clock.h"
 #include "io/fiber/loop.h"
@@ -73,7 +73,8 @@ void put_checksums_right(Bytes& bytes, ByteCount block) {
       continue;
     }
     const MutableByteView flush = MutableByteView(bytes).subspan(at, header.length);
-    ByteCount entry_at = log::flush_header_bytes;
+    ByteCount entry_at =
+        log::flush_header_bytes + (header.kind == log::FlushKind::replace ? log::flush_parent_bytes : 0);
     while (entry_at + log::entry_header_bytes <= flush.size()) {
       log::EntryHeader entry;
       std::memcpy(&entry, flush.data() + entry_at, sizeof(entry));
@@ -101,8 +102,11 @@ void put_checksums_right(Bytes& bytes, ByteCount block) {
 void scan(io::Wait& wait, ByteView bytes, const log::SegmentHeader& header) {
   MemoryFile file(bytes);
   log::SegmentScanner scanner(file, header, bytes.size(), Position{0});
-  Sha256Digest head = header.parent;
-  Position next = header.first_position;
+  std::vector<Sha256Digest> heads = {header.parent};
+  std::vector<std::uint32_t> starts;
+  log::UncommittedTail tail;
+  Position committed;
+  std::uint64_t settled_position = header.first_position.value - 1;
   while (true) {
     const ByteCount before = scanner.offset();
     const auto step = scanner.next(wait);
@@ -115,12 +119,25 @@ void scan(io::Wait& wait, ByteView bytes, const log::SegmentHeader& header) {
     const auto& flush = std::get<log::ScannedFlush>(*step);
     FUZZ_CHECK(flush.end > before && flush.end <= bytes.size() &&
                flush.starts.size() == flush.entries.size());
+    // A replace goes back, but not behind the segment and what is committed.
+    const std::uint64_t kept = flush.header.first_position.value - header.first_position.value;
+    FUZZ_CHECK(flush.header.kind == log::FlushKind::replace ? kept + 1 < heads.size()
+                                                            : kept + 1 == heads.size());
+    FUZZ_CHECK(flush.entries.empty() || flush.header.first_position > committed);
+    heads.resize(kept + 1);
+    log::add_starts(flush, header.first_position, starts);
     for (const log::EntryPtr& entry : flush.entries) {
-      FUZZ_CHECK(entry->position() == next && entry->header().parent == head);
-      next = next.next();
-      head = entry->hash();
+      FUZZ_CHECK(entry->position().value == header.first_position.value + heads.size() - 1 &&
+                 entry->header().parent == heads.back());
+      heads.push_back(entry->hash());
     }
-    FUZZ_CHECK(scanner.head() == head && scanner.next_position() == next);
+    FUZZ_CHECK(scanner.head() == heads.back() && starts.size() + 1 == heads.size() &&
+               scanner.next_position().value == header.first_position.value + starts.size());
+    committed = std::max(committed, scanner.committed());
+    for (const log::PlacedEntry& settled : tail.take(flush)) {
+      FUZZ_CHECK(settled.entry->position().value == ++settled_position);
+      FUZZ_CHECK(heads[settled_position - header.first_position.value + 1] == settled.entry->hash());
+    }
   }
 }
 

@@ -79,6 +79,26 @@ FlushHeader header_for(const FlushPlace& place) {
   return header;
 }
 
+// `parent`, then the entries.
+ByteCount put_entries(FlushHeader header, const FlushPlace& place, std::span<const std::uint8_t> parent,
+                      std::span<const EntryPtr> entries, AlignedBuffer& out,
+                      std::vector<std::uint32_t>* starts) {
+  ByteCount bytes = parent.size();
+  for (const EntryPtr& entry : entries) bytes += entry->bytes().size();
+  const ByteCount bound = flush_bytes_at_most(bytes, place.block_bytes);
+  if (out.size() < bound) out = AlignedBuffer(bound);
+
+  header.entry_count = static_cast<std::uint32_t>(entries.size());
+  std::copy_n(std::as_bytes(parent).begin(), parent.size(), out.data() + flush_header_bytes);
+  ByteCount at = flush_header_bytes + parent.size();
+  for (const EntryPtr& entry : entries) {
+    if (starts != nullptr) starts->push_back(static_cast<std::uint32_t>(place.offset + at));
+    std::memcpy(out.data() + at, entry->bytes().data(), entry->bytes().size());
+    at += entry->bytes().size();
+  }
+  return finish(header, at, place.block_bytes, out);
+}
+
 }  // namespace
 
 bool is_nearly_zero(ByteView block) {
@@ -96,6 +116,8 @@ std::string_view describe(FlushKind kind) {
       return "mark";
     case FlushKind::seal:
       return "seal";
+    case FlushKind::replace:
+      return "replace";
   }
   return "unknown";
 }
@@ -115,27 +137,24 @@ ByteCount flush_bytes_at_most(ByteCount entry_bytes, ByteCount block_bytes) {
 ByteCount build_flush(const FlushPlace& place, std::span<const EntryPtr> entries, AlignedBuffer& out,
                       std::vector<std::uint32_t>* starts) {
   VERITY_ASSERT(!entries.empty());
-  ByteCount entry_bytes = 0;
-  for (const EntryPtr& entry : entries) entry_bytes += entry->bytes().size();
-  const ByteCount bound = flush_bytes_at_most(entry_bytes, place.block_bytes);
-  if (out.size() < bound) out = AlignedBuffer(bound);
-
   FlushHeader header = header_for(place);
   header.kind = FlushKind::entries;
   header.first_position = entries.front()->position();
-  header.entry_count = static_cast<std::uint32_t>(entries.size());
-  ByteCount at = flush_header_bytes;
-  for (const EntryPtr& entry : entries) {
-    if (starts != nullptr) starts->push_back(static_cast<std::uint32_t>(place.offset + at));
-    std::memcpy(out.data() + at, entry->bytes().data(), entry->bytes().size());
-    at += entry->bytes().size();
-  }
-  return finish(header, at, place.block_bytes, out);
+  return put_entries(header, place, {}, entries, out, starts);
+}
+
+ByteCount build_replace(const FlushPlace& place, Position first, const Sha256Digest& parent,
+                        std::span<const EntryPtr> entries, AlignedBuffer& out,
+                        std::vector<std::uint32_t>* starts) {
+  FlushHeader header = header_for(place);
+  header.kind = FlushKind::replace;
+  header.first_position = first;
+  return put_entries(header, place, parent.bytes, entries, out, starts);
 }
 
 ByteCount build_mark(const FlushPlace& place, FlushKind kind, Position next, const Sha256Digest& head,
                      AlignedBuffer& out) {
-  VERITY_ASSERT(kind != FlushKind::entries);
+  VERITY_ASSERT(kind == FlushKind::mark || kind == FlushKind::seal);
   if (out.size() < AlignedBuffer::alignment) out = AlignedBuffer(AlignedBuffer::alignment);
   FlushHeader header = header_for(place);
   header.kind = kind;
@@ -155,7 +174,7 @@ std::optional<FlushHeader> decode_flush_header(ByteView block) {
   const bool possible = header.format == 1 && header.length >= flush_header_bytes &&
                         header.length <= UINT32_MAX &&  // far more than a segment
                         header.zero_map_bytes <= header.length - flush_header_bytes &&
-                        header.kind >= FlushKind::entries && header.kind <= FlushKind::seal;
+                        header.kind >= FlushKind::entries && header.kind <= FlushKind::replace;
   if (!possible) return std::nullopt;
   return header;
 }
@@ -186,8 +205,9 @@ Result<std::vector<EntryPtr>> decode_flush_entries(const FlushHeader& header, By
                                                    std::vector<std::uint32_t>* starts) {
   std::vector<EntryPtr> entries;
   entries.reserve(std::min<std::size_t>(header.entry_count, 4096));
-  ByteCount at = flush_header_bytes;
+  ByteCount at = flush_header_bytes + (header.kind == FlushKind::replace ? flush_parent_bytes : 0);
   const ByteCount end = header.length - header.zero_map_bytes;
+  if (at > end) return fail(ErrorCode::corrupt, "the flush is too short for what it says it is");
   const Sha256Digest* expected_parent = &parent;
   for (std::uint64_t i = 0; i < header.entry_count; ++i) {
     const auto name = [&] { return "entry " + std::to_string(header.first_position.value + i) + ": "; };
@@ -218,8 +238,11 @@ Result<std::vector<EntryPtr>> decode_flush_entries(const FlushHeader& header, By
   return entries;
 }
 
-std::optional<Sha256Digest> decode_mark_head(const FlushHeader& header, ByteView bytes) {
-  if (header.kind == FlushKind::entries || header.length != flush_header_bytes + 32) return std::nullopt;
+std::optional<Sha256Digest> decode_parent(const FlushHeader& header, ByteView bytes) {
+  const ByteCount there = header.length - header.zero_map_bytes - flush_header_bytes;
+  const bool has_one = header.kind != FlushKind::entries && there >= flush_parent_bytes &&
+                       (header.kind == FlushKind::replace || there == flush_parent_bytes);
+  if (!has_one) return std::nullopt;
   Sha256Digest head;
   std::memcpy(head.bytes.data(), bytes.data() + flush_header_bytes, head.bytes.size());
   return head;

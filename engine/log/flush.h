@@ -21,7 +21,7 @@
 
 namespace verity::log {
 
-enum class FlushKind : std::uint16_t { entries = 1, mark = 2, seal = 3 };
+enum class FlushKind : std::uint16_t { entries = 1, mark = 2, seal = 3, replace = 4 };
 
 std::string_view describe(FlushKind kind);
 
@@ -70,9 +70,16 @@ struct FlushPlace {
 // `starts`, if given, receives the offset of each entry in the file.
 ByteCount build_flush(const FlushPlace& place, std::span<const EntryPtr> entries, AlignedBuffer& out,
                       std::vector<std::uint32_t>* starts = nullptr);
+// The same for entries that take the place of everything the file says of positions >= `first`; there may be none.
+// `parent` is the chain hash of the entry before `first`.
+ByteCount build_replace(const FlushPlace& place, Position first, const Sha256Digest& parent,
+                        std::span<const EntryPtr> entries, AlignedBuffer& out,
+                        std::vector<std::uint32_t>* starts = nullptr);
 // The same for a mark or a seal: no entries, `head` is the chain hash of the last entry before `next`.
 ByteCount build_mark(const FlushPlace& place, FlushKind kind, Position next, const Sha256Digest& head,
                      AlignedBuffer& out);
+
+inline constexpr ByteCount flush_parent_bytes = sizeof(Sha256Digest);
 
 // Upper bound of what build_flush makes of entries of `entry_bytes` in total.
 ByteCount flush_bytes_at_most(ByteCount entry_bytes, ByteCount block_bytes);
@@ -93,13 +100,13 @@ enum class FlushState : std::uint8_t {
 // `bytes` starts at a valid header and holds all blocks the header speaks of.
 FlushState inspect_flush(const FlushHeader& header, ByteView bytes, ByteCount block_bytes);
 
-// The entries of an intact flush; corrupt, naming the entry, if one of them is bad or the chain from `parent`
+// The entries of an intact flush of kind entries or replace; corrupt, naming the entry, if one of them is bad or the chain from `parent`
 // breaks. `starts` as above.
 Result<std::vector<EntryPtr>> decode_flush_entries(const FlushHeader& header, ByteView bytes,
                                                    const Sha256Digest& parent,
                                                    std::vector<std::uint32_t>* starts = nullptr);
 
-// The chain hash a mark or a seal holds.
-std::optional<Sha256Digest> decode_mark_head(const FlushHeader& header, ByteView bytes);
+// The chain hash that a mark, a seal or a replace begins with: of the entry before its first position.
+std::optional<Sha256Digest> decode_parent(const FlushHeader& header, ByteView bytes);
 
 }  // namespace verity::log

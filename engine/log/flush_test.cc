@@ -136,7 +136,7 @@ TEST(Flush, MarksCarryTheHead) {
   EXPECT_EQ(size, 512u);
   const FlushHeader header = decode_flush_header(buffer.view()).value();
   EXPECT_EQ(header.describe(), "flush 9 mark at 0 positions [9,9) length 160 mark 8");
-  EXPECT_EQ(decode_mark_head(header, buffer.view()), head);
+  EXPECT_EQ(decode_parent(header, buffer.view()), head);
 }
 
 RC_GTEST_PROP(Flush, AnyBodiesRoundTrip, (const std::vector<std::string>& bodies)) {

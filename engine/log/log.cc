@@ -27,11 +27,16 @@ Log::Log(const io::World& world, io::Directory& directory, LogOptions options, R
       sealed_(recovered.sealed),
       quiet_since_(world.clock.monotonic()),
       last_(recovered.last),
-      head_(recovered.head),
-      last_timestamp_(recovered.last_timestamp),
+      links_{{recovered.committed_head, recovered.committed_timestamp}},
       durable_(recovered.last),
+      durable_head_(recovered.head),
       committed_(recovered.committed),
-      noted_committed_(recovered.committed) {}
+      noted_committed_(recovered.committed),
+      written_end_(recovered.last.next()) {
+  for (const EntryPtr& entry : recovered.tail) {
+    links_.push_back({entry->hash(), entry->header().timestamp});
+  }
+}
 
 Log::~Log() {
   VERITY_ASSERT_NOTE(running_.count() == 0, "stop() must have returned");
@@ -64,18 +69,100 @@ EntryPtr Log::propose(EntryHeader header, ByteView body) {
   header.cluster_id = options_.cluster_id;
   header.epoch = options_.epoch;
   header.position = last_.next();
-  header.parent = head_;
-  header.timestamp = std::max(world_.clock.realtime(), last_timestamp_);
+  header.parent = links_.back().hash;
+  header.timestamp = std::max(world_.clock.realtime(), links_.back().timestamp);
   EntryPtr entry = Entry::make(header, body);
+  take(entry);
+  return entry;
+}
+
+void Log::take(const EntryPtr& entry) {
   last_ = entry->position();
-  head_ = entry->hash();
-  last_timestamp_ = header.timestamp;
+  links_.push_back({entry->hash(), entry->header().timestamp});
   queue_.push_back(entry);
-  queued_bytes_ += entry->bytes().size();
-  queued_flush_bytes_ += flush_bytes_at_most(entry->bytes().size(), AlignedBuffer::alignment);
+  count_queued(*entry, true);
   reader_.remember(entry);
   work_.notify_all();
-  return entry;
+}
+
+void Log::count_queued(const Entry& entry, bool added) {
+  const ByteCount bytes = entry.bytes().size();
+  const ByteCount flush_bytes = flush_bytes_at_most(bytes, AlignedBuffer::alignment);
+  queued_bytes_ = added ? queued_bytes_ + bytes : queued_bytes_ - bytes;
+  queued_flush_bytes_ = added ? queued_flush_bytes_ + flush_bytes : queued_flush_bytes_ - flush_bytes;
+}
+
+Status Log::check_continues(const Entry& entry, Position position, const Link& before) const {
+  const EntryHeader& header = entry.header();
+  const auto wrong = [&](std::string what) {
+    return fail(ErrorCode::invalid_argument, entry.describe() + " does not continue this log: " + what);
+  };
+  if (header.cluster_id != options_.cluster_id) {
+    return wrong("it belongs to cluster " + header.cluster_id.describe());
+  }
+  if (header.position != position) return wrong("position " + position.describe() + " is next");
+  if (header.parent != before.hash) {
+    return wrong("its parent is " + header.parent.describe() + ", the entry before has the hash " +
+                 before.hash.describe());
+  }
+  if (header.timestamp < before.timestamp) return wrong("its timestamp is before that of the entry before");
+  if (header.body_bytes > body_bytes_max()) {
+    return wrong("its body has " + std::to_string(header.body_bytes) + " bytes, a segment holds at most " +
+                 std::to_string(body_bytes_max()));
+  }
+  if (!body_hash_matches(entry)) return wrong("the body does not have the hash that its header binds");
+  return {};
+}
+
+Status Log::append(EntryPtr entry) {
+  return replace_from(last_.next(), {std::move(entry)});
+}
+
+Status Log::replace_from(Position first, const std::vector<EntryPtr>& entries) {
+  if (!is_writable()) return fail(ErrorCode::busy, "the log takes no entries");
+  if (first <= committed_) {
+    return fail(ErrorCode::invalid_argument, "position " + first.describe() + " cannot be replaced: " +
+                                                 committed_.describe() + " is committed");
+  }
+  if (first > last_.next()) {
+    return fail(ErrorCode::invalid_argument,
+                "position " + first.describe() + " cannot follow " + last_.describe() + ", the last one");
+  }
+  Link before = links_[first.value - 1 - committed_.value];
+  Position next = first;
+  for (const EntryPtr& entry : entries) {
+    VERITY_TRY(check_continues(*entry, next, before));
+    before = {entry->hash(), entry->header().timestamp};
+    next = next.next();
+  }
+  const bool joins = cut_ && first <= cut_->through;
+  if (first <= last_) drop_from(first);
+  for (const EntryPtr& entry : entries) take(entry);
+  if (cut_ && (joins || first == cut_->first)) cut_->through = last_;
+  return {};
+}
+
+void Log::drop_from(Position first) {
+  ++generation_;
+  while (!queue_.empty() && queue_.back()->position() >= first) {
+    count_queued(*queue_.back(), false);
+    queue_.pop_back();
+  }
+  links_.resize(first.value - committed_.value);
+  last_ = Position{first.value - 1};
+  // What is in the file, or on its way there, has to be replaced there too.
+  if (first < written_end_ && (!cut_ || first < cut_->first)) cut_ = Cut{first, last_, links_.back().hash};
+  if (last_ < durable_) {
+    durable_ = last_;
+    durable_head_ = links_.back().hash;
+  }
+  SegmentInfo& current = table_.current();
+  VERITY_ASSERT(first >= current.header.first_position);  // sealed is committed
+  current.end_position = std::min(current.end_position, first);
+  const std::uint64_t alive = current.end_position.value - current.header.first_position.value;
+  table_.current_starts.resize(alive);
+  reader_.forget_from(first);
+  work_.notify_all();
 }
 
 ByteCount Log::room() const {
@@ -114,14 +201,11 @@ FlushPlace Log::place() const {
 void Log::set_committed(Position position) {
   VERITY_ASSERT(position <= last_);
   if (position <= committed_) return;
+  links_.erase(links_.begin(),
+               links_.begin() + static_cast<std::ptrdiff_t>(position.value - committed_.value));
   committed_ = position;
   quiet_since_ = world_.clock.monotonic();
   work_.notify_all();
-}
-
-bool Log::awaits_commit() const {
-  const ByteCount block = table_.current().header.block_bytes;
-  return committed_ < durable_ && flush_bytes_at_most(queue_.front()->bytes().size(), block) > room();
 }
 
 void Log::fail_with(const Error& error) {
@@ -131,56 +215,129 @@ void Log::fail_with(const Error& error) {
 
 void Log::run(io::Wait& wait) {
   while (true) {
-    Status done;
-    if (!queue_.empty() && !awaits_commit()) {
-      done = flush_queue(wait);
-    } else if (owes_mark() && (stopping_ || wait.now() >= quiet_since_ + options_.mark_delay)) {
-      done = write_mark(wait);
-    } else if (stopping_) {
-      return;
-    } else {
-      io::Wait quiet = owes_mark() ? wait.until(quiet_since_ + options_.mark_delay) : wait;
-      ignore(work_.wait(quiet), "work or quiet: both are looked at above");
-    }
-    if (!done) return fail_with(done.error());
+    Instant next_look = Instant::never();
+    const Result<bool> stepped = step(wait, next_look);
+    if (!stepped) return fail_with(stepped.error());
+    if (*stepped) continue;
+    if (stopping_) return;
+    io::Wait quiet = next_look == Instant::never() ? wait : wait.until(next_look);
+    ignore(work_.wait(quiet), "step() looks at what happened");
   }
+}
+
+Result<bool> Log::step(io::Wait& wait, Instant& next_look) {
+  const bool has_work = cut_ || !queue_.empty();
+  if (has_work && needed() <= room()) {
+    grow_at_.reset();
+    VERITY_TRY(flush_queue(wait));
+    return true;
+  }
+  if (has_work && !cut_ && committed_ >= durable_) {
+    grow_at_.reset();
+    VERITY_TRY(switch_segment(wait));
+    return true;
+  }
+  if (has_work && (cut_ || !stopping_)) {
+    if (!grow_at_) grow_at_ = cut_ ? wait.now() : wait.now() + options_.seal_patience;
+    if (wait.now() >= *grow_at_) {
+      VERITY_TRY(grow(wait));
+      return true;
+    }
+    next_look = std::min(next_look, *grow_at_);
+  }
+  if (!has_work && generation_reported_ < generation_) {
+    generation_reported_ = generation_;
+    if (on_durable) on_durable({}, {.generation = generation_});
+    return true;
+  }
+  if (owes_mark() && !cut_) {
+    const Instant due = quiet_since_ + options_.mark_delay;
+    if (stopping_ || wait.now() >= due) {
+      VERITY_TRY(write_mark(wait));
+      return true;
+    }
+    next_look = std::min(next_look, due);
+  }
+  return false;
+}
+
+ByteCount Log::needed() const {
+  ByteCount bytes = cut_ ? flush_parent_bytes : 0;
+  for (const EntryPtr& entry : queue_) {
+    const bool goes_along = cut_ ? entry->position() <= cut_->through : bytes == 0;
+    if (!goes_along) break;
+    bytes += entry->bytes().size();
+  }
+  return flush_bytes_at_most(bytes, table_.current().header.block_bytes);
+}
+
+// The last entry of a full segment is not committed, or about to be replaced: it cannot be sealed. Waiting might take for
+// ever, because what would commit it may need what is queued to be durable first.
+Status Log::grow(io::Wait& wait) {
+  SegmentInfo& current = table_.current();
+  const ByteCount before = round_up(current.header.size_bytes, AlignedBuffer::alignment);
+  const ByteCount size = round_up(before + std::max(needed(), options_.segment_bytes / 16) +
+                                      2 * current.header.block_bytes,  // a mark and the seal
+                                  AlignedBuffer::alignment);
+  if (size > UINT32_MAX) {
+    return fail(ErrorCode::limit_exceeded, "the current segment has grown to " + std::to_string(before) +
+                                               " bytes because nothing is committed");
+  }
+  Status grown = file_->allocate(wait, size);
+  if (grown) grown = zero_range(wait, *file_, before, size);
+  if (!grown && grown.error().code == ErrorCode::out_of_space) {
+    grow_at_ = wait.now() + 1s;
+    return stopping_ ? grown : Status();
+  }
+  VERITY_TRY(grown);
+  current.header.size_bytes = size;
+  VERITY_TRY(write_segment_header(wait, *file_, current.header));
+  world_.logger.log(io::LogLevel::info, "verity_log", "segment made longer: its last entry is not committed",
+                    {{"sequence", current.header.sequence}, {"bytes", size}});
+  return {};
 }
 
 Status Log::flush_queue(io::Wait& wait) {
   const ByteCount block = table_.current().header.block_bytes;
   const ByteCount limit = std::min(room(), std::max(options_.flush_bytes_max, block));
+  const std::optional<Cut> cut = std::exchange(cut_, std::nullopt);
   std::vector<EntryPtr> entries;
-  ByteCount entry_bytes = 0;
+  ByteCount bytes = cut ? flush_parent_bytes : 0;
   for (const EntryPtr& entry : queue_) {
-    const ByteCount with_this = flush_bytes_at_most(entry_bytes + entry->bytes().size(), block);
-    const bool fits = with_this <= limit || (entries.empty() && with_this <= room());
-    if (!fits) break;
-    entry_bytes += entry->bytes().size();
+    const bool goes_along = cut ? entry->position() <= cut->through : entries.empty();
+    const ByteCount with_this = bytes + entry->bytes().size();
+    if (!goes_along && flush_bytes_at_most(with_this, block) > limit) break;
+    bytes = with_this;
     entries.push_back(entry);
   }
-  if (entries.empty()) return switch_segment(wait);
-
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(entries.size()));
+  written_end_ = entries.empty() ? cut->first : entries.back()->position().next();
   std::vector<std::uint32_t> starts;
-  const ByteCount size = build_flush(place(), entries, buffer_, &starts);
+  const ByteCount size = cut ? build_replace(place(), cut->first, cut->parent, entries, buffer_, &starts)
+                             : build_flush(place(), entries, buffer_, &starts);
   SegmentInfo& current = table_.current();
   const Instant begun = wait.now();
-  const Position noting = std::min(committed_, entries.back()->position());
+  const Position noting = std::min(committed_, Position{written_end_.value - 1});
+  const std::uint64_t generation = generation_;
   VERITY_TRY(file_->write(wait, current.end_offset, buffer_.view().first(size), io::Durability::durable));
 
   ++next_flush_;
-  noted_committed_ = std::max(noted_committed_, noting);
-  durable_ = entries.back()->position();
   current.end_offset += size;
-  current.end_position = durable_.next();
-  table_.current_starts.insert(table_.current_starts.end(), starts.begin(), starts.end());
+  noted_committed_ = std::max(noted_committed_, noting);
   marked_ = false;
   quiet_since_ = wait.now();
-  for (const EntryPtr& entry : entries) {
-    queued_bytes_ -= entry->bytes().size();
-    queued_flush_bytes_ -= flush_bytes_at_most(entry->bytes().size(), AlignedBuffer::alignment);
+  for (const EntryPtr& entry : entries) count_queued(*entry, false);
+  // What has been replaced meanwhile was never reported, and is not now.
+  while (!entries.empty() && cut_ && entries.back()->position() >= cut_->first) entries.pop_back();
+  if (!entries.empty()) {
+    durable_ = entries.back()->position();
+    durable_head_ = entries.back()->hash();
+    current.end_position = durable_.next();
+    table_.current_starts.insert(table_.current_starts.end(), starts.begin(),
+                                 starts.begin() + static_cast<std::ptrdiff_t>(entries.size()));
   }
-  if (on_durable) on_durable(entries, {size, quiet_since_ - begun});
+  generation_reported_ = generation;
+  if (on_durable) on_durable(entries, {size, quiet_since_ - begun, generation});
   // One huge batch must not hold its memory for ever.
   if (buffer_.size() > 4 * options_.flush_bytes_max) buffer_ = AlignedBuffer();
   return {};
@@ -194,8 +351,7 @@ Status Log::write_mark(io::Wait& wait) {
     return sealed_ || committed_ < durable_ ? Status() : seal(wait);
   }
   AlignedBuffer buffer;
-  const Sha256Digest head = queue_.empty() ? head_ : queue_.front()->header().parent;
-  const ByteCount size = build_mark(place(), FlushKind::mark, durable_.next(), head, buffer);
+  const ByteCount size = build_mark(place(), FlushKind::mark, durable_.next(), durable_head_, buffer);
   SegmentInfo& current = table_.current();
   VERITY_TRY(file_->write(wait, current.end_offset, buffer.view().first(size), io::Durability::durable));
   ++next_flush_;
@@ -207,8 +363,7 @@ Status Log::write_mark(io::Wait& wait) {
 Status Log::seal(io::Wait& wait) {
   SegmentInfo& full = table_.current();
   AlignedBuffer buffer;
-  const Sha256Digest head = queue_.empty() ? head_ : queue_.front()->header().parent;
-  const ByteCount size = build_mark(place(), FlushKind::seal, durable_.next(), head, buffer);
+  const ByteCount size = build_mark(place(), FlushKind::seal, durable_.next(), durable_head_, buffer);
   VERITY_TRY(file_->write(wait, full.end_offset, buffer.view().first(size), io::Durability::durable));
   ++next_flush_;
   full.end_offset += size;
@@ -222,12 +377,11 @@ Status Log::switch_segment(io::Wait& wait) {
   VERITY_TRY_ASSIGN(std::unique_ptr<io::File> next, spare_.take(wait));
   if (!sealed_) VERITY_TRY(seal(wait));
   SegmentInfo& full = table_.current();
-  const Sha256Digest head = queue_.front()->header().parent;
   SegmentHeader header = full.header;
   header.block_bytes = static_cast<std::uint32_t>(next->block_bytes());
   header.sequence = full.header.sequence + 1;
   header.first_position = durable_.next();
-  header.parent = head;
+  header.parent = durable_head_;
   header.size_bytes = options_.segment_bytes;
   header.first_flush = next_flush_;
   VERITY_TRY(write_segment_header(wait, *next, header));

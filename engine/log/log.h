@@ -38,14 +38,18 @@ struct LogOptions {
   ByteCount segment_bytes = 64 * MiB;
   ByteCount flush_bytes_max = 1 * MiB;  // a single entry may be larger
   Duration mark_delay = 5ms;
+  // A full segment waits so long for its last entry to be committed; then it is made longer.
+  Duration seal_patience = 100ms;
   ByteCount read_cache_bytes = 32 * MiB;
   bool read_only = false;
 };
 
-// One flush, for whoever counts.
+// What has become durable: one flush, or a replacement that needed none (0 bytes).
 struct FlushReport {
   ByteCount bytes = 0;
   Duration duration{};
+  // This replacement (Log::generation()) and all before it are in the file.
+  std::uint64_t generation = 0;
 };
 
 class Log {
@@ -54,7 +58,8 @@ class Log {
   Log(const io::World& world, io::Directory& directory, LogOptions options, Recovered recovered);
   ~Log();
 
-  // Entries that have just become durable, in order. Called on the writer's fiber; does not suspend.
+  // Entries that have just become durable, in order; those that a replacement dropped meanwhile are left out, and after a
+  // replacement there may be none. Called on the writer's fiber; does not suspend.
   std::function<void(const std::vector<EntryPtr>&, const FlushReport&)> on_durable;
   // Once, when the writer gives up.
   std::function<void(const Error&)> on_failure;
@@ -79,28 +84,60 @@ class Log {
   // The largest body that fits into a segment.
   ByteCount body_bytes_max() const;
 
+  // Takes an entry that was made elsewhere. It must continue this log: position, chain, time, cluster; else nothing is
+  // taken and the error names what does not fit. busy: the writer gave up.
+  Status append(EntryPtr entry);
+
+  // Drops the entries from `first` on, which is not committed, and takes `entries` (maybe none) in their place. Errors as
+  // append(). Where any of the old ones are in the file the two happen at once, in one flush, after everything that was
+  // taken before: a crash leaves the whole old suffix or the whole new one. Where none are, the new ones come like any
+  // others, and a crash leaves a prefix of them. What is before `first` is never touched. Readers see the new ones
+  // immediately; they are durable when on_durable reports this generation() and the entries.
+  Status replace_from(Position first, const std::vector<EntryPtr>& entries);
+  // Replacements so far.
+  std::uint64_t generation() const { return generation_; }
+
   // Every entry up to here is committed; at most last_proposed(). Earlier positions than before change nothing. Goes into
   // the file with the next flush, or with a mark when all is quiet; lets a full segment be sealed.
   void set_committed(Position position);
 
   Position last_proposed() const { return last_; }
-  const Sha256Digest& proposed_head() const { return head_; }
+  const Sha256Digest& proposed_head() const { return links_.back().hash; }
   Position durable() const { return durable_; }
   Position committed() const { return committed_; }
-  Timestamp last_timestamp() const { return last_timestamp_; }
+  Timestamp last_timestamp() const { return links_.back().timestamp; }
   std::size_t queued_entries() const { return queue_.size(); }
   ByteCount queued_bytes() const { return queued_bytes_; }
   const SegmentTable& table() const { return table_; }
 
  private:
   void run(io::Wait& wait);
+  // What the next entry must continue.
+  struct Link {
+    Sha256Digest hash;
+    Timestamp timestamp;
+  };
+  // A replacement that is not in the file yet. Its entries are at the front of the queue.
+  struct Cut {
+    Position first;
+    Position through;  // up to here they go with it, in one flush
+    Sha256Digest parent;
+  };
+
+  Status check_continues(const Entry& entry, Position position, const Link& before) const;
+  void take(const EntryPtr& entry);
+  void drop_from(Position first);
+  void count_queued(const Entry& entry, bool added);
+  // One step of the writer; false: there is nothing to do before something happens, or `next_look`.
+  Result<bool> step(io::Wait& wait, Instant& next_look);
+  // Of the next flush, at least.
+  ByteCount needed() const;
+  Status grow(io::Wait& wait);
   Status flush_queue(io::Wait& wait);
   Status write_mark(io::Wait& wait);
   Status seal(io::Wait& wait);
   Status switch_segment(io::Wait& wait);
   ByteCount room() const;
-  // The next flush needs another segment, and this one cannot be sealed yet.
-  bool awaits_commit() const;
   bool owes_mark() const { return !marked_ || noted_committed_ < std::min(committed_, durable_); }
   FlushPlace place() const;
   void fail_with(const Error& error);
@@ -120,11 +157,16 @@ class Log {
 
   // Invariant: durable_ + queue and flush in flight == last_.
   Position last_;
-  Sha256Digest head_;
-  Timestamp last_timestamp_;
+  std::deque<Link> links_;  // of committed_ ..= last_
   Position durable_;
+  Sha256Digest durable_head_;
   Position committed_;
   Position noted_committed_;  // so says the file
+  Position written_end_;      // behind what is in the file or on its way there, dead or alive
+  std::optional<Cut> cut_;
+  std::uint64_t generation_ = 0;
+  std::uint64_t generation_reported_ = 0;
+  std::optional<Instant> grow_at_;  // the next flush does not fit, and nothing can be sealed
   std::deque<EntryPtr> queue_;
   ByteCount queued_bytes_ = 0;
   ByteCount queued_flush_bytes_ = 0;  // if every queued entry had a flush of its own

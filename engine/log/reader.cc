@@ -61,6 +61,13 @@ void LogReader::remember(const EntryPtr& entry) {
   }
 }
 
+void LogReader::forget_from(Position first) {
+  while (!newest_.empty() && newest_.back()->position() >= first) {
+    newest_bytes_ -= newest_.back()->bytes().size();
+    newest_.pop_back();
+  }
+}
+
 Result<EntryPtr> LogReader::read(io::Wait& wait, Position position) {
   if (!newest_.empty() && newest_.front()->position() <= position) {
     const std::uint64_t index = position.value - newest_.front()->position().value;
@@ -82,7 +89,11 @@ Result<EntryPtr> LogReader::read_from_file(io::Wait& wait, Position position) {
   const std::string name = "log/" + segment.file_name();
   VERITY_TRY_ASSIGN(const std::shared_ptr<io::File> file, file_of(wait, segment));
   VERITY_TRY_ASSIGN(const std::optional<Extent> extent, locate(wait, segment, position));
+  const auto not_there = [&] {
+    return fail(ErrorCode::not_found, "position " + position.describe() + " is not in the log");
+  };
   if (!extent || extent->end <= extent->begin) {
+    if (table_.find(position) == nullptr) return not_there();  // dropped while we waited
     return damaged({name, segment_header_bytes, position, "the entry cannot be found in its segment"});
   }
   Result<EntryPtr> entry = read_extent(wait, *file, *extent, position);
@@ -90,11 +101,13 @@ Result<EntryPtr> LogReader::read_from_file(io::Wait& wait, Position position) {
   // A device may serve once what stood there before, or nothing: damage is what it says twice.
   if (!is_settled()) entry = read_extent(wait, *file, *extent, position);
   if (is_settled()) return entry;
+  if (table_.find(position) == nullptr) return not_there();
   return damaged({name, extent->begin, position, entry.error().message});
 }
 
-// Up to the next entry: this one, and what closes its flush and opens the next; behind the last one of a segment that was
-// not truncated, all the zeros of the file. So the entry itself says how much is read.
+// Up to the next entry: this one, and what closes its flush and opens the next; after a
+// replacement also flushes that are dead, and behind the last one of a segment that was not truncated, all the zeros of the
+// file. So the entry itself says how much is read.
 Result<EntryPtr> LogReader::read_extent(io::Wait& wait, io::File& file, const Extent& extent,
                                         Position position) const {
   const ByteCount room = extent.end - extent.begin;
@@ -170,7 +183,7 @@ Result<LogReader::Starts> LogReader::rebuild_starts(io::Wait& wait, const Segmen
     VERITY_TRY_ASSIGN(const ScanStep step, scanner.next(wait));
     const auto* const flush = std::get_if<ScannedFlush>(&step);
     if (flush == nullptr) break;
-    starts->insert(starts->end(), flush->starts.begin(), flush->starts.end());
+    add_starts(*flush, segment.header.first_position, *starts);
   }
   if (writes_sidecars_ && starts->size() == identity(segment).count) {
     const auto sidecar =

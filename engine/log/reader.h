@@ -35,8 +35,10 @@ class LogReader {
 
   // The writer hands over every entry it takes, in order of position.
   void remember(const EntryPtr& entry);
+  // Those from `first` on are replaced.
+  void forget_from(Position first);
 
-  // not_found: no such position yet. corrupt: damaged, the message names file and offset. `position` is at most the last
+  // not_found: no such position yet, or no longer. corrupt: damaged, the message names file and offset. `position` is at most the last
   // proposed one.
   Result<EntryPtr> read(io::Wait& wait, Position position);
 

@@ -367,11 +367,10 @@ Status Recovery::scan_current() {
   }
   SegmentScanner scanner(*file, info.header, file_bytes, std::max(input_.checkpoint, input_.known_durable));
   UncommittedTail tail;
-  std::vector<std::uint32_t>& starts = result_.table.current_starts;
   while (true) {
     VERITY_TRY_ASSIGN(ScanStep step, scanner.next(wait_));
     if (auto* const flush = std::get_if<ScannedFlush>(&step)) {
-      starts.insert(starts.end(), flush->starts.begin(), flush->starts.end());
+      add_starts(*flush, info.header.first_position, result_.table.current_starts);
       VERITY_TRY(take_committed(tail.take(*flush)));
       last_flush_ = flush->header;
       continue;

@@ -12,6 +12,11 @@ constexpr ByteCount window_bytes_usual = 1 * MiB;
 
 }  // namespace
 
+void add_starts(const ScannedFlush& flush, Position first, std::vector<std::uint32_t>& starts) {
+  starts.resize(flush.header.first_position.value - first.value);
+  starts.insert(starts.end(), flush.starts.begin(), flush.starts.end());
+}
+
 SegmentScanner::SegmentScanner(io::File& file, const SegmentHeader& header, ByteCount file_bytes,
                                Position known_durable)
     : file_(file),
@@ -20,7 +25,7 @@ SegmentScanner::SegmentScanner(io::File& file, const SegmentHeader& header, Byte
       known_durable_(known_durable),
       sequence_(header.first_flush),
       position_(header.first_position),
-      head_(header.parent),
+      heads_{header.parent},
       mark_{header.first_position.value - 1} {}
 
 Result<bool> SegmentScanner::fetch(io::Wait& wait, ByteCount at, ByteCount size) {
@@ -67,7 +72,10 @@ Result<ScanStop> SegmentScanner::investigate(io::Wait& wait, Suspicion suspicion
       first = FirstBlock::misplaced;
       stop.what = later->describe() + " of segment " + std::to_string(later->segment) + " stands at offset " +
                   std::to_string(at) + ", where it does not belong";
-    } else if (later->durable_mark >= position_) {
+    } else if (later->durable_mark >= position_ ||
+               (later->sequence > sequence_ && later->durable_mark.next() >= later->first_position)) {
+      // Either it says so of the entries expected here, or it was begun when everything before it was durable, whatever
+      // that was: a replace may have stood here and gone back behind position_.
       proven = true;
       stop.what += "; " + later->describe() + " behind it proves that it was durable";
     }
@@ -103,14 +111,28 @@ Result<ScanStep> SegmentScanner::next(io::Wait& wait) {
     return *stop_;
   }
   ScannedFlush& flush = std::get<ScannedFlush>(looked);
-  if (!flush.entries.empty()) head_ = flush.entries.back()->hash();
-  sealed_ = flush.header.kind == FlushKind::seal;
+  accept(flush);
+  return std::move(flush);
+}
+
+const Sha256Digest* SegmentScanner::parent_of(FlushKind kind, Position first) const {
+  if (first == position_ && kind != FlushKind::replace) return &heads_.back();
+  const bool goes_back = first < position_ && first > committed_ && first >= header_.first_position;
+  if (kind != FlushKind::replace || !goes_back) return nullptr;
+  return &heads_[heads_.size() - 1 - (position_.value - first.value)];
+}
+
+void SegmentScanner::accept(const ScannedFlush& flush) {
+  heads_.resize(heads_.size() - (position_.value - flush.header.first_position.value));
+  for (const EntryPtr& entry : flush.entries) heads_.push_back(entry->hash());
   position_ = flush.header.end_position();
-  mark_ = std::max(mark_, flush.header.durable_mark);
   committed_ = std::max(committed_, flush.header.committed);
+  while (heads_.size() > 1 && position_.value - heads_.size() < committed_.value) heads_.pop_front();
+  sealed_ = flush.header.kind == FlushKind::seal;
+  mark_ =
+      std::max(std::min(mark_, Position{flush.header.first_position.value - 1}), flush.header.durable_mark);
   ++sequence_;
   offset_ = flush.end;
-  return std::move(flush);
 }
 
 Result<SegmentScanner::Look> SegmentScanner::look(io::Wait& wait) {
@@ -131,7 +153,7 @@ Result<SegmentScanner::Look> SegmentScanner::look(io::Wait& wait) {
   }
   const bool in_place = header->cluster_id == header_.cluster_id && header->segment == header_.sequence &&
                         header->offset == offset_ && header->sequence == sequence_ &&
-                        header->first_position == position_;
+                        parent_of(header->kind, header->first_position) != nullptr;
   if (!in_place) {
     return Suspicion{FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
                      header->describe() + " of segment " + std::to_string(header->segment) + " and cluster " +
@@ -166,16 +188,22 @@ Result<SegmentScanner::Look> SegmentScanner::look(io::Wait& wait) {
   }
 
   ScannedFlush flush{.header = *header, .end = offset_ + size};
-  if (header->kind == FlushKind::entries) {
-    Result<std::vector<EntryPtr>> entries = decode_flush_entries(*header, bytes, head_, &flush.starts);
+  const Sha256Digest& parent = *parent_of(header->kind, header->first_position);
+  const bool holds_entries = header->kind == FlushKind::entries || header->kind == FlushKind::replace;
+  if (header->kind != FlushKind::entries && decode_parent(*header, bytes) != parent) {
+    return Suspicion{FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
+                     header->describe() + " names another head of the chain"};
+  }
+  if (holds_entries) {
+    Result<std::vector<EntryPtr>> entries = decode_flush_entries(*header, bytes, parent, &flush.starts);
     if (!entries) {
       return Suspicion{FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
                        entries.error().message};
     }
     flush.entries = std::move(*entries);
-  } else if (decode_mark_head(*header, bytes) != head_ || header->entry_count != 0) {
+  } else if (header->entry_count != 0) {
     return Suspicion{FirstBlock::misplaced, OtherBlocks::all_there, Checksum::good,
-                     header->describe() + " names another head of the chain"};
+                     header->describe() + " says that it holds entries"};
   }
   return flush;
 }

@@ -9,6 +9,7 @@
 #include "io/base/aligned_buffer.h"
 #include "io/base/result.h"
 
+#include <deque>
 #include <string>
 #include <variant>
 #include <vector>
@@ -26,6 +27,9 @@ struct ScannedFlush {
   std::vector<std::uint32_t> starts;  // offset of each entry in the file
   ByteCount end = 0;                  // where the next flush is expected
 };
+
+// Where each living entry of a segment starts, with one more flush: `first` is the segment's first position.
+void add_starts(const ScannedFlush& flush, Position first, std::vector<std::uint32_t>& starts);
 
 struct ScanStop {
   Verdict verdict;            // never intact; end_of_log also behind a seal and at the end of the file
@@ -51,7 +55,7 @@ class SegmentScanner {
   ByteCount offset() const { return offset_; }
   std::uint64_t next_sequence() const { return sequence_; }
   Position next_position() const { return position_; }
-  const Sha256Digest& head() const { return head_; }
+  const Sha256Digest& head() const { return heads_.back(); }
   Position durable_mark() const { return mark_; }
   Position committed() const { return committed_; }  // 0 if nothing says so
   bool sealed() const { return sealed_; }
@@ -67,6 +71,9 @@ class SegmentScanner {
   using Look = std::variant<ScannedFlush, Suspicion>;
 
   Result<Look> look(io::Wait& wait);
+  // The chain hash of the entry before `first`; null if a flush cannot begin there.
+  const Sha256Digest* parent_of(FlushKind kind, Position first) const;
+  void accept(const ScannedFlush& flush);
   // Makes [at, at + size) available as one piece; false if part of it cannot be read.
   Result<bool> fetch(io::Wait& wait, ByteCount at, ByteCount size);
   ByteView fetched(ByteCount at, ByteCount size) const;
@@ -80,7 +87,8 @@ class SegmentScanner {
   ByteCount offset_ = segment_header_bytes;
   std::uint64_t sequence_;
   Position position_;
-  Sha256Digest head_;
+  // Chain hashes of the entries up to position_ - 1, from the last committed one on: a replace may go back that far.
+  std::deque<Sha256Digest> heads_;
   Position mark_;
   Position committed_;
   bool sealed_ = false;

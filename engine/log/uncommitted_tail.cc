@@ -3,6 +3,9 @@
 namespace verity::log {
 
 std::vector<PlacedEntry> UncommittedTail::take(const ScannedFlush& flush) {
+  while (!entries_.empty() && entries_.back().entry->position() >= flush.header.first_position) {
+    entries_.pop_back();  // replaced
+  }
   for (std::size_t i = 0; i < flush.entries.size(); ++i) {
     entries_.push_back({flush.entries[i], flush.starts[i]});
   }

@@ -95,7 +95,7 @@ Status NodeImpl::run(io::Wait& wait) {
     metrics_.log_bytes_total += report.bytes;
     metrics_.durable_write_duration.observe(report.duration);
     metrics_.flush_bytes.observe(report.bytes);
-    log_.set_committed(entries.back()->position());  // a cluster of one
+    log_.set_committed(log_.durable());  // a cluster of one
     if (options_.sync_mode == SyncMode::fsync) enqueue(entries);
   };
 

@@ -140,7 +140,6 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
   for (const log::EntryPtr& entry : opened.recovered.tail) {
     if (entry->position() == opened.derived->position.next()) VERITY_TRY(input.apply(entry));
   }
-  opened.recovered.tail.clear();
   opened.notes.insert(opened.notes.end(), opened.recovered.notes.begin(), opened.recovered.notes.end());
   opened.damage = opened.recovered.damage;
   return {};

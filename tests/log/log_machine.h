@@ -59,6 +59,7 @@ class LogMachine {
     const Recovered& found;
     const std::vector<EntryPtr>& applied;  // handed out by recovery
     sim::Process& process;
+    io::Directory& directory;
   };
 
   explicit LogMachine(std::uint64_t seed = 1) : world({.seed = seed, .trace_sink = {}, .ready_swaps = 20}) {
@@ -94,6 +95,20 @@ class LogMachine {
     EntryHeader header;
     header.view = view;
     return log.propose(header, as_bytes(body));
+  }
+
+  // An entry as somebody else would have made it after `before` (null: the first one).
+  EntryPtr make(const EntryPtr& before, std::string_view body) const {
+    EntryHeader header;
+    header.cluster_id = cluster_id;
+    header.position = Position{1};
+    header.view = View{3};
+    if (before) {
+      header.position = before->position().next();
+      header.parent = before->hash();
+      header.timestamp = before->header().timestamp;
+    }
+    return Entry::make(header, as_bytes(body));
   }
 
   sim::World world;
@@ -133,7 +148,7 @@ class LogMachine {
     Log log(process.io_world(), directory, options, std::move(recovered));
     log.on_durable = on_durable;
     log.start();
-    Running running{wait, log, found, applied, process};
+    Running running{wait, log, found, applied, process, directory};
     body(running);
     log.stop(wait);
     return log.failure() ? Status(std::unexpected(*log.failure())) : Status();
