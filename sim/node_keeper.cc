@@ -163,6 +163,7 @@ bool NodeKeeper::log_may_be_damaged() const {
 }
 
 void NodeKeeper::verify_directory() {
+  host_.disk().options().faults = {};  // a refusal ends the run before it heals
   if (host_.disk().has_unsynced()) host_.disk().crash();
   const bool was_read_only = was_read_only_ || has_refused_rightly();
   const auto report = host_.verify_directory();
