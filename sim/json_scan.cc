@@ -5,7 +5,9 @@
 namespace verity::sim {
 namespace {
 
-constexpr std::string_view white = " \t\r\n";
+bool is_white(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 // Walks over one value; npos means that there is none.
 class Scanner {
@@ -13,8 +15,7 @@ class Scanner {
   explicit Scanner(std::string_view text) : text_(text) {}
 
   void skip_white() {
-    const auto next = text_.find_first_not_of(white, at_);
-    at_ = next == std::string_view::npos ? text_.size() : next;
+    while (at_ < text_.size() && is_white(text_[at_])) ++at_;
   }
   bool take(char c) {
     skip_white();
