@@ -84,6 +84,9 @@ void Replica::on(const Member& from, const Fetched& m) {
   for (const EntryInfo& entry : m.range.entries) {
     const Position have{filling.common.value + filling.got.size()};
     if (entry.position <= have) continue;
+    const std::optional<Sha256Digest> wanted = hash_at(target, entry.position);
+    if (entry.position > target.head() || (wanted && *wanted != entry.hash))
+      return ignore_message(from, m, "not the log of the view");
     if (filling.got.empty() && journal_.hash_at(entry.position) == entry.hash) {
       filling.common =
           entry.position;  // never rewritten: until the rest is durable, this node vouches for it
@@ -92,10 +95,8 @@ void Replica::on(const Member& from, const Fetched& m) {
     }
     const Sha256Digest parent =
         filling.got.empty() ? *journal_.hash_at(filling.common) : filling.got.back().hash;
-    const std::optional<Sha256Digest> wanted = hash_at(target, entry.position);
-    const bool fits = entry.position == have.next() && entry.position <= target.head() &&
-                      entry.parent == parent && (!wanted || *wanted == entry.hash);
-    if (!fits) return ignore_message(from, m, "not the log of the view");
+    if (entry.position != have.next() || entry.parent != parent)
+      return ignore_message(from, m, "not the log of the view");
     filling.got.push_back(entry);
     grew = true;
   }

@@ -1,5 +1,6 @@
 #include "engine/consensus/message.h"
 
+#include <algorithm>
 #include <array>
 
 namespace verity::consensus {
@@ -14,6 +15,56 @@ std::string list(const std::vector<EntryInfo>& entries) {
 std::string short_hash(const Sha256Digest& hash) {
   return hash.describe().substr(0, 8);
 }
+
+// Far beyond anything reached by counting; sums of two such do not overflow.
+constexpr std::uint64_t number_max = std::uint64_t{1} << 62;
+
+bool can_vote(const MemberSet& voters) {
+  if (voters.empty()) return false;
+  return std::all_of(voters.begin(), voters.end(), [&](const Member& member) {
+    const bool once = voters.find(member.id) == &member;
+    return once && member.id.value >= 1 && member.id.value <= node_ids_max;
+  });
+}
+
+// Do the entries follow `position`, whose hash is given if it is known, and one another?
+bool follow(Position position, const Sha256Digest* hash, const std::vector<EntryInfo>& entries) {
+  for (const EntryInfo& entry : entries) {
+    if (entry.position != position.next() || (hash != nullptr && entry.parent != *hash)) return false;
+    if (entry.voters && !can_vote(*entry.voters)) return false;
+    position = entry.position;
+    hash = &entry.hash;
+  }
+  return true;
+}
+
+struct Check {
+  std::string_view range(const EntryRange& range) const {
+    if (range.first.value == 0 || range.last < range.first || range.last.value >= number_max)
+      return "a range that is none";
+    if (range.entries.size() > range.last.value - range.first.value + 1) return "more entries than it says";
+    if (!follow(Position{range.first.value - 1}, nullptr, range.entries)) return "entries that do not follow";
+    return {};
+  }
+  std::string_view log(Position committed, const Sha256Digest& hash,
+                       const std::vector<EntryInfo>& tail) const {
+    if (committed.value >= number_max) return "a position that nobody reached";
+    return follow(committed, &hash, tail) ? std::string_view() : "entries that do not follow";
+  }
+  std::string_view operator()(const Prepare& m) const { return range(m.range); }
+  std::string_view operator()(const Fetched& m) const { return range(m.range); }
+  std::string_view operator()(const Vote& m) const {
+    if (m.candidate.id != primary_id(m.view)) return "a candidate whose view it is not";
+    if (m.log_view >= m.view) return "a log of a later view";
+    if (m.committed.value != 0 && !can_vote(m.voters)) return "voters that are none";
+    return log(m.committed, m.committed_hash, m.tail);
+  }
+  std::string_view operator()(const StartView& m) const { return log(m.committed, m.committed_hash, m.tail); }
+  template <class T>
+  std::string_view operator()(const T&) const {
+    return {};
+  }
+};
 
 struct Describe {
   std::string operator()(const Prepare& m) const {
@@ -54,6 +105,11 @@ std::string EntryRange::describe() const {
 
 View view_of(const Message& message) {
   return std::visit([](const auto& m) { return m.view; }, message);
+}
+
+std::string_view what_is_wrong(const Message& message) {
+  if (view_of(message).value >= number_max) return "a view that nobody reached";
+  return std::visit(Check{}, message);
 }
 
 std::string_view name_of(const Message& message) {

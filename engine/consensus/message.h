@@ -110,6 +110,9 @@ using Message = std::variant<Prepare, PrepareOk, Heartbeat, Suspect, Vote, Start
                              Fetch, Fetched>;
 
 View view_of(const Message& message);
+// Why nobody who keeps to the protocol can have sent this, or nothing: entries that do not follow one another, numbers out
+// of range, voters that are none. Everything that is received is asked this first.
+std::string_view what_is_wrong(const Message& message);
 // "prepare", "prepare-ok", ...
 std::string_view name_of(const Message& message);
 // "prepare view=1 committed=4 [5/1 0a1b2c3d]"

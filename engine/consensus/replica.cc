@@ -80,6 +80,8 @@ std::optional<Member> Replica::primary() const {
 void Replica::receive(const Receive& input) {
   if (status_ == Status::blank) return ignore_message(input.from, input.message, "a member of nothing");
   if (input.from == options_.self) return ignore_message(input.from, input.message, "from itself");
+  if (const std::string_view wrong = what_is_wrong(input.message); !wrong.empty())
+    return ignore_message(input.from, input.message, wrong);
   if (learn_view(input.from, input.message)) return;
   std::visit([&](const auto& message) { on(input.from, message); }, input.message);
 }

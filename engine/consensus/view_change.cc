@@ -7,6 +7,20 @@
 
 namespace verity::consensus {
 
+namespace {
+
+// Does the log say something else than what is committed here?
+template <class Log>
+bool contradicts(const Journal& journal, const Log& log) {
+  const Position at = journal.committed();
+  if (at < log.committed || at > log.head()) return false;
+  const Sha256Digest& hash =
+      at == log.committed ? log.committed_hash : log.tail[at.value - log.committed.value - 1].hash;
+  return journal.hash_at(at) != hash;
+}
+
+}  // namespace
+
 bool Replica::is_primary_of_view(const Member& member) const {
   if (member.id != primary_id(promises_.view)) return false;
   return !promises_.primary || *promises_.primary == member;
@@ -91,6 +105,7 @@ void Replica::on(const Member& from, const Vote& m) {
     return ignore_message(from, m, "not a candidate");
   if (promises_.log_view == promises_.view)
     return ignore_message(from, m, "a primary never leads its view again");
+  if (contradicts(journal_, m)) return ignore_message(from, m, "something else is committed");
   electing_.votes.insert_or_assign(from, m);
   try_choose();
 }
@@ -140,6 +155,9 @@ void Replica::on(const Member& from, const StartView& m) {
     if (promises_.log_view == m.view) return ignore_message(from, m, "the view has begun already");
     if (status_ == Status::filling) return ignore_message(from, m, "being filled already");
   }
+  // Every later view begins with all that is committed.
+  if (m.head() < journal_.committed() || contradicts(journal_, m))
+    return ignore_message(from, m, "without what is committed");
   if (status_ == Status::primary) stop_leading();
   suspicion_ = {};
   electing_ = {};

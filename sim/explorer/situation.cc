@@ -1,7 +1,8 @@
 #include "sim/explorer/situation.h"
 
-#include "engine/log/checksum.h"
 #include "io/base/assert.h"
+
+#include <xxhash.h>
 
 #include <algorithm>
 
@@ -14,6 +15,11 @@ using consensus::testing::ModelCluster;
 using consensus::testing::Renaming;
 
 namespace {
+
+std::array<std::uint64_t, 2> hash128(const void* bytes, std::size_t size) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes, size);
+  return {hash.low64, hash.high64};
+}
 
 // A message's name by its index in the variant.
 template <std::size_t... I>
@@ -216,11 +222,11 @@ std::array<std::uint64_t, 2> Situation::fingerprint() const {
   for (const Renaming& some : *symmetry_) {
     Canonical canonical(some);
     const std::string& bytes = canonical.cluster(cluster_);
-    least = std::min(least, checksum128(as_bytes(std::string_view(bytes))));
+    least = std::min(least, hash128(bytes.data(), bytes.size()));
   }
   const std::array<std::uint8_t, 7> left = {left_.proposals, left_.silences, left_.beats,   left_.crashes,
                                             left_.repeats,   left_.damages,  left_.confirms};
-  const auto rest = checksum128(std::as_bytes(std::span(left)));
+  const auto rest = hash128(left.data(), left.size());
   return {least[0] ^ rest[0], least[1] ^ rest[1]};
 }
 
