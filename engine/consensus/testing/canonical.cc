@@ -321,6 +321,11 @@ const std::string& Canonical::cluster(const ModelCluster& cluster) {
     hash(digest);
     number(view.value);
   }
+  for (const auto& [question, position] : cluster.asked_) {  // of nodes that lead: those are not renamed
+    number(question.first.value);
+    number(question.second);
+    number(position.value);
+  }
   number(cluster.primaries_.size());
   for (const auto& [view, leader] : cluster.primaries_) {
     number(view.value);

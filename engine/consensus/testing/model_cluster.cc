@@ -81,6 +81,7 @@ void ModelCluster::write_to_disk(Node& node, const Write& write) {
   }
   const auto* const append = std::get_if<AppendLog>(&write);
   const auto* const replace = std::get_if<ReplaceLog>(&write);
+  if (replace != nullptr) check_replaced(node, *replace);
   if (replace != nullptr) node.log.resize(std::min<std::size_t>(node.log.size(), replace->first.value - 1));
   for (const EntryInfo& entry : append != nullptr ? append->entries : replace->entries) {
     VERITY_ASSERT(entry.position.value == node.log.size() + 1);
@@ -128,6 +129,7 @@ void ModelCluster::propose_voters(NodeId id, const MemberSet& voters) {
 }
 
 void ModelCluster::confirm(NodeId id, std::uint64_t token) {
+  asked_[{id, token}] = committed();
   step(at(id), Confirm{token});
 }
 
@@ -255,6 +257,7 @@ void ModelCluster::carry_out(Node& node, Effects effects) {
     if (const auto* const committed = std::get_if<Committed>(&effect))
       check_committed(node, committed->position);
     if (std::holds_alternative<BecamePrimary>(effect)) check_primary(node);
+    if (const auto* const confirmed = std::get_if<Confirmed>(&effect)) check_answer(node, confirmed->token);
   }
 }
 
@@ -299,6 +302,25 @@ void ModelCluster::check_committed(const Node& node, Position position) {
       return;
     }
   }
+}
+
+// What was committed in a view whose log this node holds, or an earlier one, stays on its disk: it vouched for it.
+void ModelCluster::check_replaced(const Node& node, const ReplaceLog& replace) {
+  for (std::uint64_t p = replace.first.value; p <= std::min(node.log.size(), history_.size()); ++p) {
+    const auto& [hash, view] = history_[p - 1];
+    const std::size_t at = p - replace.first.value;
+    const bool stays = at < replace.entries.size() && replace.entries[at].hash == hash;
+    if (node.log[p - 1].hash == hash && view <= node.promises.log_view && !stays)
+      violate(node.self.describe() + " gives up position " + std::to_string(p) + ", which was committed");
+  }
+}
+
+// Who still leads knows of everything that was committed before it was asked.
+void ModelCluster::check_answer(const Node& node, std::uint64_t token) {
+  const auto asked = asked_.find({node.self.id, token});
+  if (asked == asked_.end()) return;
+  if (node.replica->journal().committed() < asked->second)
+    violate(node.self.describe() + " answers reads without position " + asked->second.describe());
 }
 
 // Nobody speaks of what is not durable.

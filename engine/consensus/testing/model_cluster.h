@@ -94,6 +94,8 @@ class ModelCluster {
   void write_to_disk(Node& node, const Write& write);
   void fill_in(const Node& node, EntryRange& range) const;
   void check_primary(const Node& node);
+  void check_replaced(const Node& node, const ReplaceLog& replace);
+  void check_answer(const Node& node, std::uint64_t token);
   void check_committed(const Node& node, Position position);
   void check_message(const Node& node, const Message& message);
   void violate(const std::string& what);
@@ -108,6 +110,8 @@ class ModelCluster {
   };
   std::vector<CommittedOnce> history_;  // committed anywhere, from position 1
   std::map<View, Member> primaries_;    // who has led
+  std::map<std::pair<NodeId, std::uint64_t>, Position>
+      asked_;  // what was committed when a question was asked
   std::uint64_t proposals_ = 0;
   std::uint64_t incarnations_ = 0;
   std::optional<std::string> violation_;
