@@ -47,7 +47,8 @@ Effects Replica::start() {
       if (!led) vote();
     }
     // Nobody else is there to be waited for.
-    if (status_ == Status::changing && journal_.membership().everyone().size() == 1) silence();
+    const bool is_alone = journal_.membership().everyone().size() == 1;
+    if (is_alone && status_ == Status::changing) silence();
   }
   return std::move(effects_);
 }

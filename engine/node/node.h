@@ -25,11 +25,15 @@ struct World;
 
 namespace verity::node {
 
+class PeerTransport;
+
 struct NodeStatus {
   NodeId node_id;
-  std::string state;  // "leader", "read_only", "starting" (deriving state from the log), "stopping", "failed"
+  std::string
+      state;  // "leader", "follower", "candidate" (nobody leads that this node knows of), "read_only", "starting" (deriving state from the log), "stopping", "failed"
   std::string reason;  // why it is not writable; empty while it is
   View view;
+  NodeId leader;  // 0: none is known
   Position commit_index;
   Position applied_index;
   Position durable_position;
@@ -46,8 +50,10 @@ class Node {
   // Opens or founds the data directory and recovers it. What goes wrong is explained for an operator: busy (another
   // server), corrupt (damage that may concern acknowledged data; names file, offset, position and the way out),
   // unsupported (another version's directory). `world` and `data` outlive the node.
+  // A cluster of one leads itself when the call returns; others elect a leader afterwards. `transport` reaches the other
+  // nodes and outlives the node; null: there are none.
   static Result<std::unique_ptr<Node>> start(io::Wait& wait, const io::World& world, io::Directory& data,
-                                             NodeOptions options);
+                                             NodeOptions options, PeerTransport* transport = nullptr);
   virtual ~Node() = default;
 
   // Returns when the entry is durable, committed and applied (async mode: when it is queued and applied), or refused.

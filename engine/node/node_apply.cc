@@ -20,7 +20,8 @@ void NodeImpl::enqueue(const std::vector<log::EntryPtr>& entries) {
 
 void NodeImpl::run_applier(io::Wait& wait) {
   while (!failure_) {
-    if (apply_queue_.empty()) {
+    // What is applied while the index is derived again from the beginning comes after that.
+    if (apply_queue_.empty() || !index_ready_) {
       if (applier_ends_) return;
       ignore(apply_work_.wait(wait), "the loop looks at what there is to do");
       if (wait.is_cancelled()) return;
@@ -37,11 +38,12 @@ Status NodeImpl::apply_queued(io::Wait& wait) {
   while (!apply_queue_.empty()) {
     const log::EntryPtr entry = std::move(apply_queue_.front());
     apply_queue_.pop_front();
+    if (entry->position() <= derived_.position) continue;
     VERITY_TRY(derive(patient, *entry, derived_, opened_.tree_nodes.get()));
+    settle_waiting(*entry);
     bytes_since_checkpoint_ += entry->bytes().size();
   }
   proposed_.prune(derived_.position);
-  wake_waiting();
   applied_.notify_all();
   const bool much_is_new =
       derived_.position.value - checkpointed_.value >= options_.tuning.checkpoint_entries ||
@@ -74,7 +76,7 @@ Status NodeImpl::checkpoint(io::Wait& wait) {
   }
   // What a checkpoint knows the nodes of is not derived again.
   if (opened_.tree_nodes) VERITY_TRY(opened_.tree_nodes->sync(patient));
-  VERITY_TRY(save_derived(patient, *opened_.index_directory, opened_.state.cluster_id, derived_));
+  VERITY_TRY(save_derived(patient, *opened_.index_directory, opened_.state->cluster_id, derived_));
   checkpointed_ = derived_.position;
   bytes_since_checkpoint_ = 0;
   checkpoint_weight_ = derived_.streams.memory_bytes() + derived_.keys.memory_bytes();
@@ -102,7 +104,7 @@ void NodeImpl::rebuild_tree(io::Wait& wait) {
 
 // Derives everything again from the beginning of the log, while the node answers "not ready".
 void NodeImpl::rebuild(io::Wait& wait) {
-  const Position end = log_.last_proposed().next();
+  const Position end = opened_.recovered.committed.next();
   world_.logger.log(io::LogLevel::warn, "verity_node", "deriving state from the log",
                     {{"from", derived_.position.value + 1}, {"to", end.value}});
   const auto damage = log::replay(
@@ -120,6 +122,7 @@ void NodeImpl::rebuild(io::Wait& wait) {
   }
   index_ready_ = true;
   applied_.notify_all();
+  apply_work_.notify_all();
   checkpoint_work_.notify_all();
 }
 

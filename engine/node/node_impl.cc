@@ -1,6 +1,8 @@
 #include "engine/node/node_impl.h"
 
 #include "engine/node/derived_checkpoint.h"
+#include "engine/node/message_codec.h"
+#include "engine/node/release.h"
 #include "io/base/assert.h"
 #include "io/clock.h"
 #include "io/directory.h"
@@ -27,6 +29,25 @@ log::LogOptions log_options(const NodeOptions& options, const DurableState& stat
           .read_only = options.read_only};
 }
 
+log::EntryPtr founding_entry(const DurableState& state) {
+  log::FoundingBody founding{.cluster_id = state.cluster_id,
+                             .epoch = state.epoch,
+                             .cluster_name = state.cluster_name,
+                             .members = {}};
+  for (const consensus::Member& member : state.founders)
+    founding.members.push_back({member.id, member.incarnation});
+  Bytes body;
+  log::encode(founding, body);
+  log::EntryHeader header;
+  header.kind = log::EntryKind::founding;
+  header.cluster_id = state.cluster_id;
+  header.epoch = state.epoch;
+  header.position = Position{1};
+  header.timestamp = state.founded_at;
+  header.release = release;
+  return log::Entry::make(header, body);
+}
+
 Status check_options(const NodeOptions& options) {
   if (options.segment_bytes < log::segment_bytes_min || options.segment_bytes > 2 * GiB ||
       options.segment_bytes % AlignedBuffer::alignment != 0) {
@@ -39,10 +60,14 @@ Status check_options(const NodeOptions& options) {
 }  // namespace
 
 Result<std::unique_ptr<Node>> Node::start(io::Wait& wait, const io::World& world, io::Directory& data,
-                                          NodeOptions options) {
+                                          NodeOptions options, PeerTransport* transport) {
   VERITY_TRY(check_options(options));
-  VERITY_TRY_ASSIGN(Opened opened, open_data_directory(wait, world, data, options));
-  auto node = std::make_unique<NodeImpl>(world, std::move(options), std::move(opened));
+  Result<Opened> opened = open_data_directory(wait, world, data, options, transport);
+  if (!opened) {
+    if (transport != nullptr) transport->stop(wait);
+    return std::unexpected(opened.error());
+  }
+  auto node = std::make_unique<NodeImpl>(world, std::move(options), std::move(*opened), transport);
   if (Status running = node->run(wait); !running) {
     ignore(node->stop(wait), "the error of the start is the one to report");
     return std::unexpected(running.error());
@@ -50,15 +75,16 @@ Result<std::unique_ptr<Node>> Node::start(io::Wait& wait, const io::World& world
   return node;
 }
 
-NodeImpl::NodeImpl(const io::World& world, NodeOptions options, Opened opened)
+NodeImpl::NodeImpl(const io::World& world, NodeOptions options, Opened opened, PeerTransport* transport)
     : world_(world),
       options_(std::move(options)),
       opened_(std::move(opened)),
       derived_(*opened_.derived),
-      log_(world_, *opened_.log_directory, log_options(options_, opened_.state),
+      log_(world_, *opened_.log_directory, log_options(options_, *opened_.state),
            std::move(opened_.recovered)),
       scrubber_(world_.loop, *opened_.log_directory, log_.table(),
                 {options_.tuning.scrub_pause, options_.tuning.scrub_bytes_per_second, options_.read_only}),
+      transport_(transport),
       checkpointed_(derived_.position) {}
 
 NodeImpl::~NodeImpl() {
@@ -95,8 +121,7 @@ Status NodeImpl::run(io::Wait& wait) {
     metrics_.log_bytes_total += report.bytes;
     metrics_.durable_write_duration.observe(report.duration);
     metrics_.flush_bytes.observe(report.bytes);
-    log_.set_committed(log_.durable());  // a cluster of one
-    if (options_.sync_mode == SyncMode::fsync) enqueue(entries);
+    if (replicator_) replicator_->log_durable();
   };
 
   if (opened_.tree_nodes) {
@@ -106,61 +131,95 @@ Status NodeImpl::run(io::Wait& wait) {
     };
     mend_tree();
   }
-  log_.set_committed(log_.durable());
-  // Beyond it: read-only, and the end of the log is lost.
-  index_ready_ = derived_.position >= log_.last_proposed();
-  if (!index_ready_) spawn("rebuild", &NodeImpl::rebuild);
+  index_ready_ = derived_.position >= opened_.recovered.committed;
   if (!options_.read_only) {
     log_.start();
     spawn("applier", &NodeImpl::run_applier);
     spawn("checkpoints", &NodeImpl::run_checkpoints);
   }
   scrubber_.start();
-  if (!options_.read_only && !opened_.state.founded) VERITY_TRY(found(wait));
+  if (!options_.read_only) {
+    VERITY_TRY(replicate(wait));
+    spawn("first tenant", &NodeImpl::create_first_tenant);
+  }
+  // Nobody else has to be waited for.
+  const auto is_up = [&] {
+    const bool leads = replicator_->leads() && replicator_->committed() >= replicator_->serve_from();
+    return leads && (!index_ready_ || (serves() && derived_.catalogue.next_id() != TenantId{1}));
+  };
+  while (transport_ == nullptr && replicator_ && !is_up()) {
+    if (failure_) return std::unexpected(*failure_);
+    VERITY_TRY(applied_.wait(wait));
+  }
+  if (!index_ready_) spawn("rebuild", &NodeImpl::rebuild);
   world_.logger.log(io::LogLevel::info, log_target, "node started",
                     {{"node_id", options_.node_id.value},
-                     {"view", opened_.state.view.value},
+                     {"view", opened_.state->view.value},
                      {"commit_index", log_.last_proposed().value}});
   return {};
 }
 
-Status NodeImpl::found(io::Wait& wait) {
-  const DurableState& state = opened_.state;
+Status NodeImpl::replicate(io::Wait& wait) {
+  VERITY_TRY_ASSIGN(consensus::JournalStart start, journal_start(wait));
+  replicator_.emplace(Replicator::Parts{world_, log_, *opened_.meta, *opened_.state, transport_},
+                      options_.consensus, options_.sync_mode, std::move(start));
+  replicator_->on_committed = [this](const std::vector<log::EntryPtr>& entries) { enqueue(entries); };
+  replicator_->on_change = [this] { follow_role(); };
+  replicator_->on_failure = [this](const Error& error) { fail_with(error); };
+  opened_.tail.clear();
+  replicator_->start();
+  return {};
+}
+
+// What consensus starts from. Every founder writes the same founding record, as entry 1 and before anything else.
+Result<consensus::JournalStart> NodeImpl::journal_start(io::Wait& wait) {
+  DurableState& state = *opened_.state;
+  const log::Recovered& recovered = opened_.recovered;
+  consensus::JournalStart start{.committed = recovered.committed,
+                                .committed_hash = recovered.committed_head,
+                                .voters = {},
+                                .tail = {},
+                                .unknown_from = state.unknown_from};
+  if (start.committed.value > 0) start.voters = state.founders;
+  for (const log::EntryPtr& entry : opened_.tail) {
+    VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(entry));
+    start.tail.push_back(std::move(info));
+  }
   if (log_.last_proposed().value == 0) {
-    Bytes body;
-    log::encode(log::FoundingBody{.cluster_id = state.cluster_id,
-                                  .epoch = state.epoch,
-                                  .cluster_name = state.cluster_name,
-                                  .members = {{state.node_id, state.incarnation}}},
-                body);
-    const auto proposed = propose(log::EntryKind::founding, TenantId{0}, body);
-    if (!proposed || !wait_applied(wait, (*proposed)->position())) {
-      return failure_ ? Status(std::unexpected(*failure_))
-                      : fail(ErrorCode::io_error, "the founding record was not written");
+    const log::EntryPtr entry = founding_entry(state);
+    VERITY_TRY(log_.append(entry));
+    VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(entry));
+    start.tail.push_back(std::move(info));
+  }
+  // From now on a log without it is a damaged one.
+  if (!state.founded) {
+    while (log_.durable().value == 0) {
+      if (failure_) return std::unexpected(*failure_);
+      VERITY_TRY(wait.sleep(100us));
     }
+    state.founded = true;
+    VERITY_TRY(save_state(wait, *opened_.meta, state));
   }
-  if (derived_.catalogue.count() == 0) {
-    const auto created =
-        change_tenant(wait, {log::TenantBody::Action::create, derived_.catalogue.next_id(), "default"});
-    if (!created) {
-      return failure_ ? Status(std::unexpected(*failure_))
-                      : fail(ErrorCode::io_error, created.error().describe());
+  return start;
+}
+
+// By the cluster's first leader.
+void NodeImpl::create_first_tenant(io::Wait& wait) {
+  while (!failure_ && !stopping_) {
+    if (serves()) {
+      if (derived_.catalogue.next_id() == TenantId{1})
+        static_cast<void>(create_tenant(wait, "default"));  // else it is looked at again
+      if (derived_.catalogue.next_id() != TenantId{1}) return;
     }
+    if (!applied_.wait(wait)) return;
   }
-  // From now on a log without them is a damaged one; an asynchronous node has applied them before they are durable.
-  while (log_.durable() < log_.last_proposed()) {
-    if (failure_) return std::unexpected(*failure_);
-    VERITY_TRY(wait.sleep(1ms));
-  }
-  opened_.state.founded = true;
-  return save_state(wait, *opened_.meta, opened_.state);
 }
 
 void NodeImpl::fail_with(const Error& error) {
   if (failure_) return;
   failure_ = error;
   world_.logger.log(io::LogLevel::error, log_target, "the node cannot go on", {{"error", error.describe()}});
-  wake_waiting();
+  give_up_waiting();
   applied_.notify_all();
   apply_work_.notify_all();
   failed_or_stopping_.notify_all();
@@ -188,13 +247,15 @@ bool NodeImpl::is_ready() const {
 NodeStatus NodeImpl::status() const {
   NodeStatus status;
   status.node_id = options_.node_id;
-  status.view = opened_.state.view;
-  status.commit_index = options_.sync_mode == SyncMode::fsync ? log_.durable() : log_.last_proposed();
+  status.view = replicator_ ? replicator_->view() : opened_.state->view;
+  const std::optional<consensus::Member> primary = replicator_ ? replicator_->primary() : std::nullopt;
+  if (primary) status.leader = primary->id;
+  status.commit_index = log_.committed();
   status.applied_index = derived_.position;
   status.durable_position = log_.durable();
   status.sync_mode = options_.sync_mode;
-  status.cluster_name = opened_.state.cluster_name;
-  status.cluster_id = opened_.state.cluster_id;
+  status.cluster_name = opened_.state->cluster_name;
+  status.cluster_id = opened_.state->cluster_id;
   status.tenants = derived_.catalogue.count();
   status.index_ready = index_ready_;
   status.damage = damage_;
@@ -206,7 +267,7 @@ NodeStatus NodeImpl::status() const {
   } else if (options_.read_only || !damage_.empty()) {
     status.state = "read_only";
   } else {
-    status.state = index_ready_ ? "leader" : "starting";
+    status.state = !index_ready_ ? "starting" : serves() ? "leader" : primary ? "follower" : "candidate";
   }
   return status;
 }
@@ -234,17 +295,20 @@ Status NodeImpl::stop(io::Wait& wait) {
   applied_.notify_all();
   scrubber_.stop(wait);
   log_.stop(wait);  // everything proposed is durable, or the node failed
+  if (replicator_) replicator_->stop(wait);
+  if (transport_ != nullptr) transport_->stop(wait);
   applier_ends_ = true;
   apply_work_.notify_all();
-  while (!apply_queue_.empty() && !failure_) ignore(applied_.wait(wait), "nobody cancels a stop");
+  while (!apply_queue_.empty() && index_ready_ && !failure_)
+    ignore(applied_.wait(wait), "nobody cancels a stop");
   cancel_.cancel();
   ignore(fibers_.wait(wait), "nobody cancels a stop");
   stopped_ = true;
   if (failure_ || options_.read_only) return {};
   VERITY_TRY(checkpoint(wait));
-  opened_.state.running = "stopped";
-  opened_.state.durable_position = log_.durable();
-  return save_state(wait, *opened_.meta, opened_.state);
+  opened_.state->running = "stopped";
+  opened_.state->durable_position = log_.durable();
+  return save_state(wait, *opened_.meta, *opened_.state);
 }
 
 }  // namespace verity::node

@@ -12,6 +12,7 @@
 #include "engine/node/node.h"
 #include "engine/node/opening.h"
 #include "engine/node/proposed_state.h"
+#include "engine/node/replicator.h"
 #include "io/fiber/sync.h"
 #include "io/world.h"
 
@@ -25,7 +26,7 @@ namespace verity::node {
 
 class NodeImpl final : public Node {
  public:
-  NodeImpl(const io::World& world, NodeOptions options, Opened opened);
+  NodeImpl(const io::World& world, NodeOptions options, Opened opened, PeerTransport* transport);
   ~NodeImpl() override;
 
   // Starts the fibers; founds the cluster if that is still to be done.
@@ -49,9 +50,12 @@ class NodeImpl final : public Node {
   Status stop(io::Wait& wait) override;
 
  private:
+  // Somebody who wants to know what became of an entry.
   struct Waiting {
     Position position;
+    std::optional<Sha256Digest> hash;  // of the entry; nothing: any will do
     io::Waiter* waiter;
+    enum class Fate : std::uint8_t { open, applied, replaced } fate = Fate::open;
   };
 
   // ---- writing
@@ -63,10 +67,19 @@ class NodeImpl final : public Node {
                                                      const IdempotencyKey& key);
   Outcome<AppendReceipt> replay(io::Wait& wait, Position position, const IdempotencyKey& key);
   Outcome<log::EntryPtr> propose(log::EntryKind kind, TenantId tenant, ByteView body);
-  // Suspends until the entry at `position` is applied; false: the node failed first, or the wait ended.
-  bool wait_applied(io::Wait& wait, Position position);
+  // Suspends until it is known what became of the entry at `position`, or cannot be known here any more (open): the node
+  // failed, it leads no longer, or the wait ended.
+  Waiting::Fate wait_applied(io::Wait& wait, Position position, std::optional<Sha256Digest> hash = {});
+  // Suspends until this node may decide about requests: it leads, and has applied all that came before it led.
+  std::optional<Refusal> await_leadership(io::Wait& wait);
+  // Suspends until what a read with this consistency must see is applied.
+  std::optional<Refusal> await_consistency(io::Wait& wait, Consistency consistency);
+  std::optional<Refusal> await_fate(io::Wait& wait, const log::Entry& entry);
+  bool serves() const;
   Outcome<TenantInfo> change_tenant(io::Wait& wait, const log::TenantBody& body);
-  Status found(io::Wait& wait);
+  Status replicate(io::Wait& wait);
+  Result<consensus::JournalStart> journal_start(io::Wait& wait);
+  void create_first_tenant(io::Wait& wait);
 
   // ---- proving
   std::optional<Refusal> refuse_proofs(Position position) const;
@@ -76,7 +89,9 @@ class NodeImpl final : public Node {
   void enqueue(const std::vector<log::EntryPtr>& entries);
   void run_applier(io::Wait& wait);
   Status apply_queued(io::Wait& wait);
-  void wake_waiting();
+  void settle_waiting(const log::Entry& applied);
+  void give_up_waiting();
+  void follow_role();
 
   // ---- in the background
   void spawn(std::string_view name, void (NodeImpl::*body)(io::Wait&));
@@ -97,11 +112,13 @@ class NodeImpl final : public Node {
   log::Log log_;
   log::Scrubber scrubber_;
   ProposedState proposed_;
+  PeerTransport* const transport_;
+  std::optional<Replicator> replicator_;  // none of a read-only node
 
   std::deque<log::EntryPtr> apply_queue_;
-  std::deque<Waiting> waiting_;  // by position
+  std::deque<Waiting*> waiting_;
   io::Signal apply_work_;
-  io::Signal applied_;  // something new can be read, or the node stops
+  io::Signal applied_;  // something new can be read, somebody else leads, or the node stops
   io::Mutex deriving_;  // held while derived_ changes, or must not
   io::Signal checkpoint_work_;
   Position checkpointed_;  // of the last checkpoint

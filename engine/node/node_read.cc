@@ -9,6 +9,8 @@ namespace verity::node {
 
 Outcome<EventPage> NodeImpl::read(io::Wait& wait, const ReadRequest& request) {
   if (auto refusal = refuse_reads()) return std::unexpected(std::move(*refusal));
+  if (auto refusal = await_consistency(wait, request.consistency))
+    return std::unexpected(std::move(*refusal));
   const auto tenant = resolve(request.tenant);
   if (!tenant) return std::unexpected(tenant.error());
   return read_events(wait, request, (*tenant)->id, derived_, log_.reader());

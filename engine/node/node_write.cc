@@ -1,6 +1,7 @@
 // Requests that change something: checked, proposed, waited for.
 #include "engine/node/admission.h"
 #include "engine/node/node_impl.h"
+#include "engine/node/release.h"
 
 #include "engine/tenant/names.h"
 #include "io/clock.h"
@@ -10,9 +11,6 @@
 
 namespace verity::node {
 namespace {
-
-// What this build writes into entry headers; rises when the meaning of entries changes.
-constexpr std::uint32_t release = 1;
 
 Refusal make_refusal(RefusalCode code, std::string detail) {
   return {.code = code, .detail = std::move(detail)};
@@ -75,28 +73,81 @@ Outcome<const tenant::Tenant*> NodeImpl::resolve(std::string_view name) const {
   return tenant;
 }
 
-bool NodeImpl::wait_applied(io::Wait& wait, Position position) {
-  if (derived_.position >= position) return true;
-  if (failure_) return false;
+NodeImpl::Waiting::Fate NodeImpl::wait_applied(io::Wait& wait, Position position,
+                                               std::optional<Sha256Digest> hash) {
+  if (derived_.position >= position) return Waiting::Fate::applied;
+  if (failure_) return Waiting::Fate::open;
   io::Waiter waiter;
-  waiting_.push_back({position, &waiter});
-  if (waiter.park(wait) != io::Wake::ready) {
-    std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.waiter == &waiter; });
-  }
-  return derived_.position >= position;
+  Waiting waiting{.position = position, .hash = hash, .waiter = &waiter};
+  waiting_.push_back(&waiting);
+  if (waiter.park(wait) != io::Wake::ready) std::erase(waiting_, &waiting);
+  return waiting.fate;
 }
 
-void NodeImpl::wake_waiting() {
-  if (failure_) {
-    for (const Waiting& waiting : std::exchange(waiting_, {})) waiting.waiter->wake();
-    return;
-  }
+// The entry is in the derived state now.
+void NodeImpl::settle_waiting(const log::Entry& applied) {
   // Nearly in order of position; replays may wait out of turn.
-  std::erase_if(waiting_, [&](const Waiting& waiting) {
-    if (waiting.position > derived_.position) return false;
-    waiting.waiter->wake();
+  std::erase_if(waiting_, [&](Waiting* waiting) {
+    if (waiting->position > applied.position()) return false;
+    const bool is_it = !waiting->hash || *waiting->hash == applied.hash();
+    waiting->fate = is_it ? Waiting::Fate::applied : Waiting::Fate::replaced;
+    waiting->waiter->wake();
     return true;
   });
+}
+
+void NodeImpl::give_up_waiting() {
+  for (Waiting* const waiting : std::exchange(waiting_, {})) waiting->waiter->wake();
+}
+
+bool NodeImpl::serves() const {
+  return replicator_ && replicator_->leads() && derived_.position >= replicator_->serve_from();
+}
+
+std::optional<Refusal> NodeImpl::await_leadership(io::Wait& wait) {
+  // An election takes a few of these; who waits longer had better ask another node.
+  io::Wait patient = wait.within(4 * options_.consensus.election_timeout_max);
+  while (!serves()) {
+    if (auto refusal = refuse_reads()) return refusal;
+    const std::optional<consensus::Member> primary = replicator_->primary();
+    const bool somebody_else_leads = primary && primary->id != options_.node_id;
+    if (somebody_else_leads || !applied_.wait(patient)) {
+      Refusal refusal =
+          make_refusal(RefusalCode::not_leader, somebody_else_leads
+                                                    ? "node " + primary->id.describe() + " leads; ask there"
+                                                    : "no node leads now; an election may be under way");
+      refusal.retry_after = 1s;
+      return refusal;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> NodeImpl::await_consistency(io::Wait& wait, Consistency consistency) {
+  if (consistency == Consistency::stale || !replicator_) return std::nullopt;
+  if (auto refusal = await_leadership(wait)) return refusal;
+  const Position committed = replicator_->committed();
+  if (consistency == Consistency::linearizable && !replicator_->confirm(wait)) {
+    Refusal refusal =
+        make_refusal(RefusalCode::not_leader, "a majority did not confirm that this node leads");
+    refusal.retry_after = 1s;
+    return refusal;
+  }
+  while (derived_.position < committed) {
+    if (auto refusal = refuse_reads()) return refusal;
+    if (!applied_.wait(wait))
+      return make_refusal(RefusalCode::cancelled, "the request was given up while it waited");
+  }
+  return std::nullopt;
+}
+
+// Somebody else leads, or nobody, or this node again.
+void NodeImpl::follow_role() {
+  if (!replicator_->leads()) {
+    proposed_ = ProposedState();
+    give_up_waiting();
+  }
+  applied_.notify_all();
 }
 
 Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, ByteView body) {
@@ -127,11 +178,8 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
   log::EntryHeader header;
   header.kind = kind;
   header.tenant = tenant;
-  header.view = opened_.state.view;
   header.release = release;
-  log::EntryPtr entry = log_.propose(header, body);
-  if (options_.sync_mode == SyncMode::async) enqueue({entry});
-  return entry;
+  return replicator_->propose(header, body);
 }
 
 Outcome<AppendReceipt> NodeImpl::replay(io::Wait& wait, Position position, const IdempotencyKey& key) {
@@ -162,10 +210,11 @@ Outcome<AppendReceipt> NodeImpl::replay(io::Wait& wait, Position position, const
 std::optional<Outcome<AppendReceipt>> NodeImpl::find_earlier(io::Wait& wait, TenantId tenant,
                                                              const IdempotencyKey& key) {
   if (const auto position = proposed_.key_in_flight(tenant, key.key)) {
-    if (!wait_applied(wait, *position)) {
+    if (wait_applied(wait, *position) != Waiting::Fate::applied) {
       return std::unexpected(
           make_refusal(RefusalCode::outcome_unknown,
-                       "the node failed, or the wait was given up, before the entry was durable"));
+                       "the node failed, or leads no longer, or the wait was given up, before the entry was "
+                       "committed"));
     }
     return replay(wait, *position, key);
   }
@@ -178,6 +227,7 @@ std::optional<Outcome<AppendReceipt>> NodeImpl::find_earlier(io::Wait& wait, Ten
 Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& request) {
   const Instant begun = wait.now();
   if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
+  if (auto refusal = await_leadership(wait)) return std::unexpected(std::move(*refusal));
   if (!wait.check())
     return std::unexpected(make_refusal(RefusalCode::cancelled, "the request was given up before it began"));
   const auto tenant = resolve(request.tenant);
@@ -204,14 +254,28 @@ Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& req
   const auto entry = propose(log::EntryKind::events, id, encoded);
   if (!entry) return std::unexpected(entry.error());
   proposed_.add((*entry)->position(), id, *body);
-
-  if (!wait_applied(wait, (*entry)->position())) {
-    return std::unexpected(make_refusal(
-        RefusalCode::outcome_unknown,
-        "the node failed, or the wait was given up, before it was known whether the entry is durable"));
-  }
+  if (auto refusal = await_fate(wait, **entry)) return std::unexpected(std::move(*refusal));
   metrics_.write_duration.observe(wait.now() - begun);
   return receipt_of(**entry, *body);
+}
+
+// Nothing: it is committed and applied.
+std::optional<Refusal> NodeImpl::await_fate(io::Wait& wait, const log::Entry& entry) {
+  switch (wait_applied(wait, entry.position(), entry.hash())) {
+    case Waiting::Fate::applied:
+      return std::nullopt;
+    case Waiting::Fate::replaced: {
+      Refusal refusal = make_refusal(RefusalCode::not_leader, "another node leads now; nothing was done");
+      refusal.retry_after = 1s;
+      return refusal;
+    }
+    case Waiting::Fate::open:
+      break;
+  }
+  return make_refusal(
+      RefusalCode::outcome_unknown,
+      "the node failed, or leads no longer, or the wait was given up, before it was known whether the "
+      "entry is committed");
 }
 
 Outcome<TenantInfo> NodeImpl::change_tenant(io::Wait& wait, const log::TenantBody& body) {
@@ -219,11 +283,7 @@ Outcome<TenantInfo> NodeImpl::change_tenant(io::Wait& wait, const log::TenantBod
   log::encode(body, encoded);
   const auto entry = propose(log::EntryKind::tenant, TenantId{0}, encoded);
   if (!entry) return std::unexpected(entry.error());
-  if (!wait_applied(wait, (*entry)->position())) {
-    return std::unexpected(make_refusal(
-        RefusalCode::outcome_unknown,
-        "the node failed, or the wait was given up, before it was known whether the entry is durable"));
-  }
+  if (auto refusal = await_fate(wait, **entry)) return std::unexpected(std::move(*refusal));
   const tenant::Tenant* const changed = derived_.catalogue.find(body.id);
   return changed != nullptr ? info(*changed) : TenantInfo{.id = body.id};
 }
@@ -232,6 +292,7 @@ Outcome<TenantInfo> NodeImpl::create_tenant(io::Wait& wait, std::string_view nam
   const auto guard = tenant_changes_.lock(wait);
   if (!guard) return std::unexpected(make_refusal(RefusalCode::cancelled, guard.error().message));
   if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
+  if (auto refusal = await_leadership(wait)) return std::unexpected(std::move(*refusal));
   if (Status named = tenant::check_tenant_name(name); !named) {
     return std::unexpected(make_refusal(RefusalCode::invalid_request, named.error().message));
   }
@@ -253,6 +314,7 @@ Outcome<TenantInfo> NodeImpl::delete_tenant(io::Wait& wait, std::string_view nam
   const auto guard = tenant_changes_.lock(wait);
   if (!guard) return std::unexpected(make_refusal(RefusalCode::cancelled, guard.error().message));
   if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
+  if (auto refusal = await_leadership(wait)) return std::unexpected(std::move(*refusal));
   const auto tenant = resolve(name);
   if (!tenant) return std::unexpected(tenant.error());
   const TenantInfo before = info(**tenant);

@@ -1,6 +1,7 @@
 #include "engine/node/opening.h"
 
 #include "engine/node/derived_checkpoint.h"
+#include "engine/node/found_cluster.h"
 #include "io/clock.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
@@ -17,8 +18,8 @@ namespace {
 constexpr std::string_view lock_name = "lock";
 constexpr std::array<std::string_view, 7> known_names = {"index", "lock",        "log", "lost+found",
                                                          "meta",  "projections", "wal"};
-// A node that was founded has these: the founding record and the first tenant.
-constexpr Position founding_entries{2};
+// A node that was founded has the founding record.
+constexpr Position founding_entries{1};
 
 // Tree nodes gathered before they are written.
 constexpr ByteCount tree_flush_bytes = 256 * KiB;
@@ -54,13 +55,18 @@ Status check_identity(const DurableState& state, const NodeOptions& options) {
   return {};
 }
 
-DurableState new_state(const io::World& world, const NodeOptions& options) {
+DurableState new_state(const io::World& world, const NodeOptions& options, bool is_alone) {
   DurableState state;
-  state.cluster_id = world.random.id();
-  state.epoch = world.random.id();
   state.cluster_name = options.cluster_name;
   state.node_id = options.node_id;
   state.incarnation = world.random.id();
+  if (!is_alone) return state;
+  // A cluster of one is founded by its one node.
+  state.cluster_id = world.random.id();
+  state.epoch = world.random.id();
+  state.is_member = true;
+  state.founders.add({state.node_id, state.incarnation});
+  state.founded_at = world.clock.realtime();
   return state;
 }
 
@@ -79,7 +85,7 @@ Result<bool> may_have_promised(io::Wait& wait, const Opened& opened) {
 }
 
 Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOptions& options,
-                            Opened& opened) {
+                            Opened& opened, bool is_alone) {
   VERITY_TRY_ASSIGN(const bool promised, may_have_promised(wait, opened));
   Result<LoadedState> loaded = load_state(wait, *opened.meta, options.read_only);
   if (!loaded) {
@@ -104,30 +110,53 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
     }
     if (options.read_only)
       return fail(ErrorCode::read_only, "there is nothing to read: the data directory is empty");
-    loaded->state = new_state(world, options);
+    loaded->state = new_state(world, options, is_alone);
   }
-  opened.state = *loaded->state;
-  opened.clean_stop = opened.state.running == "stopped";
-  VERITY_TRY(check_identity(opened.state, options));
+  *opened.state = *loaded->state;
+  opened.clean_stop = opened.state->running == "stopped";
+  VERITY_TRY(check_identity(*opened.state, options));
   if (options.read_only) return {};
-  ++opened.state.boot_number;
-  opened.state.boot_nonce = world.random.id();
-  opened.state.running = options.sync_mode == SyncMode::fsync ? "fsync" : "async";
-  return save_state(wait, *opened.meta, opened.state);
+  ++opened.state->boot_number;
+  opened.state->boot_nonce = world.random.id();
+  opened.state->running = options.sync_mode == SyncMode::fsync ? "fsync" : "async";
+  return save_state(wait, *opened.meta, *opened.state);
+}
+
+// The other nodes are reached from here on; a blank node becomes a member.
+Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,
+                    PeerTransport* transport) {
+  DurableState& state = *opened.state;
+  const std::size_t size = transport == nullptr ? 1 : transport->others() + 1;
+  if (state.is_member && state.founders.size() != size && !options.read_only) {
+    return fail(ErrorCode::invalid_argument,
+                "the data directory belongs to a cluster of " + std::to_string(state.founders.size()) +
+                    ", cluster_peers makes it one of " + std::to_string(size) +
+                    "; name the addresses of the other " + std::to_string(state.founders.size() - 1) +
+                    " nodes. The size of a cluster cannot be changed in this version");
+  }
+  if (!state.is_member && size == 1) {
+    return fail(
+        ErrorCode::invalid_argument,
+        "the data directory was prepared for a cluster that is not founded yet; name the addresses of the "
+        "other nodes in cluster_peers, or choose another directory");
+  }
+  if (transport == nullptr) return {};
+  VERITY_TRY(transport->start(wait, [&state] { return identity_of(state); }));
+  return state.is_member ? Status() : found_cluster(wait, world, *opened.meta, state, *transport);
 }
 
 Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
   VERITY_TRY_ASSIGN(const bool log_exists, has_segments(wait, *opened.log_directory));
-  if (!log_exists && !opened.state.founded && !options.read_only) {
-    VERITY_TRY(log::create_first_segment(wait, *opened.log_directory, opened.state.cluster_id,
+  if (!log_exists && !opened.state->founded && !options.read_only) {
+    VERITY_TRY(log::create_first_segment(wait, *opened.log_directory, opened.state->cluster_id,
                                          options.segment_bytes));
   }
   log::RecoveryInput input;
-  input.cluster_id = opened.state.cluster_id;
+  input.cluster_id = opened.state->cluster_id;
   input.checkpoint = opened.derived->position;
   input.checkpoint_hash = opened.derived->hash;
   input.known_durable =
-      std::max(opened.state.durable_position, opened.state.founded ? founding_entries : Position{0});
+      std::max(opened.state->durable_position, opened.state->founded ? founding_entries : Position{0});
   // Until the first checkpoint there is nothing but the log.
   input.derive_bytes_max = 2 * options.tuning.checkpoint_bytes;
   input.clean_stop = opened.clean_stop;
@@ -136,10 +165,14 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
     return derive(wait, *entry, *opened.derived, opened.tree_nodes.get());
   };
   VERITY_TRY_ASSIGN(opened.recovered, log::recover(wait, *opened.log_directory, input));
-  // A cluster of one: what is durable is committed.
-  for (const log::EntryPtr& entry : opened.recovered.tail) {
-    if (entry->position() == opened.derived->position.next()) VERITY_TRY(input.apply(entry));
+  // Whether the tail is committed consensus will find; but nothing runs in a node that is only read, and in a cluster of one
+  // what is durable is committed.
+  if (options.read_only && opened.state->founders.size() == 1) {
+    for (const log::EntryPtr& entry : opened.recovered.tail) {
+      if (entry->position() == opened.derived->position.next()) VERITY_TRY(input.apply(entry));
+    }
   }
+  opened.tail = opened.recovered.tail;
   opened.notes.insert(opened.notes.end(), opened.recovered.notes.begin(), opened.recovered.notes.end());
   opened.damage = opened.recovered.damage;
   return {};
@@ -150,7 +183,7 @@ Status open_tree(io::Wait& wait, Opened& opened) {
   opened.read_chain_hash = read;
   VERITY_TRY_ASSIGN(
       opened.tree_nodes,
-      log::MerkleSidecar::open(wait, *opened.log_directory, opened.state.cluster_id, opened.derived->tree,
+      log::MerkleSidecar::open(wait, *opened.log_directory, opened.state->cluster_id, opened.derived->tree,
                                [read](io::Wait& waiting, Position position) -> Result<Sha256Digest> {
                                  if (!*read) return fail(ErrorCode::busy, "the log is being opened");
                                  return (*read)(waiting, position);
@@ -169,7 +202,7 @@ Status derive(io::Wait& wait, const log::Entry& entry, Derived& derived, log::Me
 }
 
 Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::Directory& data,
-                                   const NodeOptions& options) {
+                                   const NodeOptions& options, PeerTransport* transport) {
   Opened opened;
   VERITY_TRY(check_layout(wait, data));
   if (!options.read_only) {
@@ -180,12 +213,13 @@ Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::D
   VERITY_TRY_ASSIGN(opened.log_directory, data.open_directory(wait, "log", create));
   VERITY_TRY_ASSIGN(opened.index_directory, data.open_directory(wait, "index", create));
   if (create) VERITY_TRY(data.sync(wait));
-  VERITY_TRY(load_or_create_state(wait, world, options, opened));
+  VERITY_TRY(load_or_create_state(wait, world, options, opened, transport == nullptr));
+  VERITY_TRY(join_cluster(wait, world, options, opened, transport));
   const index::IdempotencyLimits keys{options.tuning.idempotency_keys_kept, options.tuning.idempotency_window,
                                       options.tuning.idempotency_keys_max};
   const std::uint64_t hash_seed = world.random.next();
   VERITY_TRY_ASSIGN(LoadedDerived loaded,
-                    load_derived(wait, *opened.index_directory, opened.state.cluster_id, keys, hash_seed));
+                    load_derived(wait, *opened.index_directory, opened.state->cluster_id, keys, hash_seed));
   opened.notes.insert(opened.notes.end(), loaded.notes.begin(), loaded.notes.end());
   opened.derived = loaded.derived ? std::move(loaded.derived) : std::make_unique<Derived>(keys, hash_seed);
   if (!options.read_only) VERITY_TRY(open_tree(wait, opened));

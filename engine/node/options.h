@@ -38,6 +38,14 @@ struct Tuning {
   ByteCount read_cache_bytes = 32 * MiB;
 };
 
+// [consensus]: how a cluster notices that its primary is gone, and how much it sends at once.
+struct ConsensusOptions {
+  Duration heartbeat_interval = 100ms;
+  Duration election_timeout_min = 150ms;  // drawn anew each time, uniformly between the two
+  Duration election_timeout_max = 300ms;
+  std::uint64_t entries_per_message_max = 100;  // also bounded by 4 MB
+};
+
 struct NodeOptions {
   NodeId node_id{1};
   std::string cluster_name = "verity";
@@ -45,6 +53,7 @@ struct NodeOptions {
   bool read_only = false;
   ByteCount segment_bytes = 64 * MiB;  // 64 KB or more
   Limits limits;
+  ConsensusOptions consensus;
   Tuning tuning;
   std::string lock_holder;  // one line left in the lock: "verity-server, process 4711"
 };

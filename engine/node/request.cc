@@ -46,6 +46,8 @@ std::string_view describe(RefusalCode code) {
       return "io_error";
     case RefusalCode::overloaded:
       return "overloaded";
+    case RefusalCode::not_leader:
+      return "not_leader";
     case RefusalCode::not_ready:
       return "not_ready";
     case RefusalCode::outcome_unknown:

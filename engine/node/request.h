@@ -33,6 +33,7 @@ enum class RefusalCode : std::uint8_t {
   out_of_space,          // the disk has no room for another segment; reads go on
   io_error,              // the disk fails while another segment is prepared; reads go on
   overloaded,            // too much is queued; retry after Refusal::retry_after
+  not_leader,            // another node leads, or none does now; the detail says which
   not_ready,             // an index is being rebuilt, or the node is starting or stopping
   outcome_unknown,       // the request may or may not have happened
   cancelled,             // the caller's deadline or cancellation came first; nothing was changed
@@ -149,13 +150,21 @@ struct ReadFrom {
   std::string describe() const;
 };
 
+// What a read may miss.
+enum class Consistency : std::uint8_t {
+  linearizable,  // nothing that was acknowledged before it began: a majority agrees first that this node leads
+  leader,        // what a later leader has committed that this node does not know of yet
+  stale,         // whatever this node has not applied yet; any node answers
+};
+
 struct ReadRequest {
   std::string_view tenant;
   std::string_view stream;   // empty: the tenant's whole log, by position
   std::string_view subject;  // empty: all subjects; else only this one's events; needs a stream
   ReadFrom from{};
   Direction direction = Direction::forward;
-  std::uint32_t limit = 100;      // events, 1..1000
+  std::uint32_t limit = 100;  // events, 1..1000
+  Consistency consistency = Consistency::linearizable;
   bool awaits_stream = false;     // a stream that does not exist yet is an empty one, not refused
   ByteCount bytes_max = 1 * MiB;  // stops after the event that passes it
 };

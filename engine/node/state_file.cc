@@ -42,6 +42,17 @@ Id128 id_from(const Json& json, const char* member) {
   return id;
 }
 
+Json member_to(const consensus::Member& member) {
+  return {{"node_id", member.id.value}, {"incarnation", member.incarnation.describe()}};
+}
+
+consensus::Member member_from(const Json& json) {
+  consensus::Member member{NodeId{json.at("node_id").get<std::uint64_t>()}, id_from(json, "incarnation")};
+  if (member.id.value == 0 || member.id.value > consensus::node_ids_max)
+    throw std::runtime_error("node id " + member.id.describe() + "; 1..7 are allowed");
+  return member;
+}
+
 Status write_copy(io::Wait& wait, io::Directory& meta, std::string_view name, std::string_view text) {
   VERITY_TRY_ASSIGN(const auto file, meta.open(wait, name, {.mode = io::OpenMode::create}));
   VERITY_TRY(file->write(wait, 0, as_bytes(text), io::Durability::durable));
@@ -75,6 +86,13 @@ std::string encode_state(const DurableState& state) {
   json["boot_nonce"] = state.boot_nonce.describe();
   json["view"] = state.view.value;
   json["log_view"] = state.log_view.value;
+  json["primary"] = state.primary ? member_to(*state.primary) : Json(nullptr);
+  json["unknown_from"] = state.unknown_from ? Json(state.unknown_from->value) : Json(nullptr);
+  json["founders"] = Json::array();
+  for (const consensus::Member& member : state.founders) json["founders"].push_back(member_to(member));
+  json["founded_at"] = state.founded_at.ns;
+  json["is_member"] = state.is_member;
+  json["founding_round"] = state.founding_round.describe();
   json["phase"] = state.founded ? "member" : "founding";
   json["running"] = state.running;
   json["durable_position"] = state.durable_position.value;
@@ -111,6 +129,15 @@ Result<DurableState> decode_state(std::string_view text) {
     state.boot_nonce = id_from(json, "boot_nonce");
     state.view = View{json.at("view").get<std::uint64_t>()};
     state.log_view = View{json.at("log_view").get<std::uint64_t>()};
+    if (const Json& primary = json.at("primary"); !primary.is_null()) state.primary = member_from(primary);
+    if (const Json& unknown = json.at("unknown_from"); !unknown.is_null())
+      state.unknown_from = Position{unknown.get<std::uint64_t>()};
+    for (const Json& founder : json.at("founders")) {
+      if (!state.founders.add(member_from(founder))) return bad("there are too many founders");
+    }
+    state.founded_at = Timestamp{json.at("founded_at").get<std::int64_t>()};
+    state.is_member = json.at("is_member").get<bool>();
+    state.founding_round = id_from(json, "founding_round");
     state.founded = json.at("phase").get<std::string>() == "member";
     state.running = json.at("running").get<std::string>();
     state.durable_position = Position{json.at("durable_position").get<std::uint64_t>()};

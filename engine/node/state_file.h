@@ -1,8 +1,10 @@
 // The durable node state in meta/: two copies of the same thing (docs/format/state.md).
 #pragma once
 
+#include "engine/consensus/member.h"
 #include "io/base/ids.h"
 #include "io/base/result.h"
+#include "io/base/units.h"
 
 #include <optional>
 #include <string>
@@ -27,7 +29,17 @@ struct DurableState {
   Id128 boot_nonce;
   View view;
   View log_view;
-  bool founded = false;
+  // Whom the node's vote of `view` names, or who led it.
+  std::optional<consensus::Member> primary;
+  // Entries from here on may have been acknowledged although the log was found damaged and does not hold them.
+  std::optional<Position> unknown_from;
+  // Who founded the cluster, and when; the founding record in other words.
+  consensus::MemberSet founders;
+  Timestamp founded_at;
+  bool is_member =
+      false;  // of the cluster that the founders are; before, they are a proposal that was accepted
+  Id128 founding_round;
+  bool founded = false;             // the founding record is in the log, durably
   std::string running = "stopped";  // "fsync", "async" or "stopped"
   Position durable_position;        // at the last clean stop; 0 before the first
 

@@ -29,6 +29,8 @@ int status_of(const node::Refusal& refusal) {
       return 429;
     case node::RefusalCode::read_only:
       return 503;
+    case node::RefusalCode::not_leader:
+      return 503;
     case node::RefusalCode::not_ready:
       return 503;
     case node::RefusalCode::outcome_unknown:

@@ -1,0 +1,164 @@
+#include "engine/node/found_cluster.h"
+
+#include "engine/node/founding_codec.h"
+#include "engine/node/release.h"
+#include "io/clock.h"
+#include "io/directory.h"
+#include "io/fiber/sync.h"
+#include "io/logger.h"
+#include "io/random.h"
+#include "io/world.h"
+
+#include <deque>
+
+namespace verity::node {
+namespace {
+
+constexpr std::string_view log_target = "verity_consensus";
+constexpr Duration remind_interval = 500ms;
+constexpr Duration report_interval = 5s;
+
+using consensus::FoundingEffects;
+
+class Founder final : public PeerReceiver {
+ public:
+  Founder(const io::World& world, io::Directory& meta, DurableState& state, PeerTransport& transport)
+      : world_(world),
+        meta_(meta),
+        state_(state),
+        transport_(transport),
+        founding_({state.node_id, state.incarnation}, transport.others() + 1, promises_of(state)) {}
+
+  Status run(io::Wait& wait) {
+    carry_out(founding_.start(draw()));
+    transport_.set_receiver(this);
+    const Status done = go_on(wait);
+    transport_.set_receiver(nullptr);
+    return done;
+  }
+
+  void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override {
+    if (!is_founding(type)) return;  // of members; this node is none
+    const auto message = decode_founding(type, payload);
+    if (!message) {
+      world_.logger.log(io::LogLevel::warn, log_target, "a message that makes no sense was ignored",
+                        {{"from", from.describe()}, {"error", message.error().describe()}});
+      return;
+    }
+    carry_out(founding_.receive(from, *message, draw()));
+  }
+  void on_peer_connected(const consensus::Member& peer) override {
+    carry_out(founding_.connected(peer, draw()));
+  }
+
+ private:
+  static consensus::FoundingPromises promises_of(const DurableState& state) {
+    consensus::FoundingPromises promises{
+        .round = state.founding_round, .accepted = {}, .is_member = state.is_member};
+    if (!state.founders.empty()) promises.accepted = founding_record(state);
+    return promises;
+  }
+
+  consensus::FoundingDraw draw() {
+    return {world_.random.id(), world_.random.id(), world_.random.id(), world_.clock.realtime()};
+  }
+
+  Status go_on(io::Wait& wait) {
+    Instant report_at = wait.now() + report_interval;
+    while (!state_.is_member) {
+      if (!save_.empty()) {
+        VERITY_TRY(save(wait));
+        continue;
+      }
+      if (stranger_) {
+        return fail(ErrorCode::unsupported,
+                    "the cluster '" + state_.cluster_name + "' exists already (" + stranger_->describe() +
+                        ") and does not know the disk of this node " + state_.node_id.describe() +
+                        "; letting a new disk in is not possible in this version");
+      }
+      io::Wait soon = wait.within(remind_interval);
+      ignore(work_.wait(soon), "what there is to do is looked at");
+      VERITY_TRY(wait.check());
+      if (save_.empty()) carry_out(founding_.remind());
+      if (wait.now() >= report_at) {
+        report_at = wait.now() + report_interval;
+        report();
+      }
+    }
+    return {};
+  }
+
+  void report() {
+    std::string missing;
+    for (const NodeId id : founding_.missing()) missing += (missing.empty() ? "" : ", ") + id.describe();
+    world_.logger.log(io::LogLevel::info, log_target,
+                      missing.empty() ? "Founding the cluster: waiting until all nodes have agreed"
+                                      : "Founding the cluster: waiting for a connection with the other nodes",
+                      {{"node_id", state_.node_id.value}, {"missing", missing}});
+  }
+
+  // The last of several promises stands for all of them.
+  Status save(io::Wait& wait) {
+    const consensus::FoundingPromises promises = save_.back();
+    save_.clear();
+    state_.founding_round = promises.round;
+    state_.is_member = promises.is_member;
+    const consensus::FoundingRecord record = promises.accepted.value_or(consensus::FoundingRecord{});
+    state_.cluster_id = record.cluster_id;
+    state_.epoch = record.epoch;
+    state_.founders = record.members;
+    state_.founded_at = record.founded_at;
+    VERITY_TRY(save_state(wait, meta_, state_));
+    if (save_.empty()) carry_out(founding_.saved());
+    return {};
+  }
+
+  void carry_out(FoundingEffects effects) {
+    for (consensus::FoundingEffect& effect : effects) {
+      if (auto* const send = std::get_if<consensus::FoundingSend>(&effect)) {
+        transport_.send(send->to, PeerLane::control, encode(send->message));
+      } else if (auto* const save = std::get_if<consensus::FoundingSave>(&effect)) {
+        save_.push_back(save->promises);
+        work_.notify_all();
+      } else if (auto* const stranger = std::get_if<consensus::FoundingStranger>(&effect)) {
+        stranger_ = stranger->record;
+        work_.notify_all();
+      } else if (auto* const done = std::get_if<consensus::FoundingDone>(&effect)) {
+        world_.logger.log(io::LogLevel::info, log_target, "Member of a new cluster",
+                          {{"node_id", state_.node_id.value}, {"record", done->record.describe()}});
+      }
+    }
+  }
+
+  const io::World& world_;
+  io::Directory& meta_;
+  DurableState& state_;
+  PeerTransport& transport_;
+  consensus::Founding founding_;
+  std::deque<consensus::FoundingPromises> save_;
+  std::optional<consensus::FoundingRecord> stranger_;
+  io::Signal work_;
+};
+
+}  // namespace
+
+NodeIdentity identity_of(const DurableState& state) {
+  return {.member = {state.node_id, state.incarnation},
+          .boot_number = state.boot_number,
+          .boot_nonce = state.boot_nonce,
+          .cluster_name = state.cluster_name,
+          .cluster_id = state.is_member ? state.cluster_id : Id128{},
+          .epoch = state.is_member ? state.epoch : Id128{},
+          .release = release};
+}
+
+consensus::FoundingRecord founding_record(const DurableState& state) {
+  return {state.cluster_id, state.epoch, state.founders, state.founded_at};
+}
+
+Status found_cluster(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
+                     PeerTransport& transport) {
+  return Founder(world, meta, state, transport).run(wait);
+}
+
+}  // namespace verity::node

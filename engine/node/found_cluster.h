@@ -1,0 +1,28 @@
+// Makes a blank node a member of a cluster that is being founded: drives engine/consensus/founding.h over the links and the
+// node's durable state.
+#pragma once
+
+#include "engine/consensus/founding.h"
+#include "engine/node/peer_transport.h"
+#include "engine/node/state_file.h"
+#include "io/base/result.h"
+
+namespace verity::io {
+class Directory;
+class Wait;
+struct World;
+}  // namespace verity::io
+
+namespace verity::node {
+
+// The identity that `state` says.
+NodeIdentity identity_of(const DurableState& state);
+// The record that made this node a member.
+consensus::FoundingRecord founding_record(const DurableState& state);
+
+// Returns when state.is_member, durably. Says now and then whom it waits for. unsupported: the cluster exists already and
+// does not know this disk.
+Status found_cluster(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
+                     PeerTransport& transport);
+
+}  // namespace verity::node

@@ -1,0 +1,80 @@
+// How a node's messages reach the other nodes: declared here, carried by net/cluster. Messages may be lost and overtaken;
+// whoever is named as the sender has sent them.
+#pragma once
+
+#include "engine/consensus/member.h"
+#include "engine/log/entry.h"
+#include "io/base/bytes.h"
+#include "io/base/result.h"
+#include "io/base/units.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace verity::io {
+class Wait;
+}
+
+namespace verity::node {
+
+// Two connections for each pair, so that bulk never stands in the way of a heartbeat.
+enum class PeerLane : std::uint8_t { control, bulk };
+
+struct PeerMessage {
+  std::uint16_t type = 0;  // 16 or more
+  Bytes head;
+  std::vector<log::EntryPtr> entries;  // their bytes follow the head, one after another
+};
+
+// Who this node says it is. The cluster is zeros until it is a member of one.
+struct NodeIdentity {
+  consensus::Member member;
+  std::uint64_t boot_number = 0;
+  Id128 boot_nonce;
+  std::string cluster_name;
+  Id128 cluster_id;
+  Id128 epoch;
+  std::uint32_t release = 0;
+};
+
+// One of the other nodes, as the links see it.
+struct PeerStatus {
+  NodeId id;  // 0: nobody has answered there yet
+  std::string address;
+  bool connected = false;
+  Timestamp last_seen;  // 0: never
+  std::optional<Duration> round_trip;
+  std::string problem;  // why the last connection was refused, failed or ended; empty: none yet
+};
+
+// Called on the transport's fibers; none may suspend.
+class PeerReceiver {
+ public:
+  virtual ~PeerReceiver() = default;
+  // `payload` ends with the call.
+  virtual void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) = 0;
+  virtual void on_peer_connected(const consensus::Member& peer) = 0;
+};
+
+class PeerTransport {
+ public:
+  virtual ~PeerTransport() = default;  // stopped
+
+  // Listens and dials. `identity` is asked again at every handshake; its member and boot never change.
+  virtual Status start(io::Wait& wait, std::function<NodeIdentity()> identity) = 0;
+  // Idempotent; also after a crash of the world. Nothing is received from here on.
+  virtual void stop(io::Wait& wait) = 0;
+  // Null: nobody listens. Whoever is connected already is told to a new receiver at once.
+  virtual void set_receiver(PeerReceiver* receiver) = 0;
+  // False: it was dropped, because `to` is not connected or too much waits for it.
+  virtual bool send(const consensus::Member& to, PeerLane lane, PeerMessage message) = 0;
+
+  // How many other nodes are configured.
+  virtual std::size_t others() const = 0;
+  virtual std::vector<PeerStatus> peers() const = 0;
+};
+
+}  // namespace verity::node

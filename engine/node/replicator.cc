@@ -1,0 +1,366 @@
+#include "engine/node/replicator.h"
+
+#include "engine/node/found_cluster.h"
+#include "engine/node/founding_codec.h"
+#include "engine/node/message_codec.h"
+#include "io/base/assert.h"
+#include "io/clock.h"
+#include "io/directory.h"
+#include "io/fiber/loop.h"
+#include "io/logger.h"
+#include "io/random.h"
+#include "io/world.h"
+
+#include <algorithm>
+
+namespace verity::node {
+namespace {
+
+constexpr std::string_view log_target = "verity_consensus";
+// Reads from the disk on behalf of others; more are dropped, and asked for again.
+constexpr std::size_t bulk_sends_max = 64;
+
+consensus::ReplicaOptions replica_options(const DurableState& state, const ConsensusOptions& options) {
+  consensus::ReplicaOptions replica;
+  replica.self = {state.node_id, state.incarnation};
+  replica.batch_entries_max = options.entries_per_message_max;
+  return replica;
+}
+
+consensus::Promises promises_of(const DurableState& state) {
+  return {.view = state.view,
+          .primary = state.primary,
+          .log_view = state.log_view,
+          .unknown_from = state.unknown_from};
+}
+
+std::deque<log::EntryPtr> entries_of(const consensus::JournalStart& start) {
+  std::deque<log::EntryPtr> entries;
+  for (const consensus::EntryInfo& info : start.tail) entries.push_back(entry_of(info));
+  return entries;
+}
+
+bool is_to_be_read(const consensus::EntryRange& range) {
+  return range.entries.empty() && range.first <= range.last;
+}
+
+consensus::EntryRange* range_in(consensus::Message& message) {
+  if (auto* const prepare = std::get_if<consensus::Prepare>(&message)) return &prepare->range;
+  if (auto* const fetched = std::get_if<consensus::Fetched>(&message)) return &fetched->range;
+  return nullptr;
+}
+
+}  // namespace
+
+Replicator::Replicator(Parts parts, ConsensusOptions options, SyncMode sync_mode,
+                       consensus::JournalStart start)
+    : world_(parts.world),
+      log_(parts.log),
+      meta_(parts.meta),
+      state_(parts.state),
+      transport_(parts.transport),
+      options_(options),
+      sync_mode_(sync_mode),
+      replica_(replica_options(parts.state, options), start, promises_of(parts.state)),
+      prng_(parts.world.random.next()),
+      uncommitted_(entries_of(start)) {}
+
+Replicator::~Replicator() {
+  VERITY_ASSERT_NOTE(fibers_.count() == 0, "stop() must have returned");
+}
+
+void Replicator::spawn(std::string_view name, void (Replicator::*body)(io::Wait&)) {
+  fibers_.add();
+  world_.loop.spawn(name, [this, body] {
+    io::Wait wait(world_.loop, &cancel_);
+    (this->*body)(wait);
+    fibers_.done();
+  });
+}
+
+void Replicator::start() {
+  running_ = true;
+  heartbeat_at_ = world_.clock.monotonic() + options_.heartbeat_interval;
+  draw_election_timeout();
+  if (transport_ != nullptr) {
+    transport_->set_receiver(this);
+    spawn("consensus timers", &Replicator::run_timers);
+    spawn("consensus bulk", &Replicator::run_bulk);
+  }
+  spawn("consensus promises", &Replicator::run_promises);
+  spawn("consensus proposals", &Replicator::run_proposals);
+  carry_out(replica_.start());
+}
+
+void Replicator::stop(io::Wait& wait) {
+  if (transport_ != nullptr) transport_->set_receiver(nullptr);
+  running_ = false;
+  cancel_.cancel();
+  for (auto& [token, question] : questions_) question.waiter->wake();
+  ignore(fibers_.wait(wait), "nobody cancels a stop");
+}
+
+void Replicator::fail_with(const Error& error) {
+  if (failed_) return;
+  failed_ = true;
+  running_ = false;
+  for (auto& [token, question] : questions_) question.waiter->wake();
+  if (on_failure) on_failure(error);
+}
+
+// ---- inputs
+
+void Replicator::step(const consensus::Input& input) {
+  if (!running_) return;
+  if (!std::holds_alternative<consensus::Propose>(input)) flush_proposals();
+  carry_out(replica_.step(input));
+  // An asynchronous node takes for durable what it has been given.
+  if (sync_mode_ == SyncMode::async && replica_.journal().durable() < log_.last_proposed()) log_durable();
+}
+
+void Replicator::log_durable() {
+  const Position position = sync_mode_ == SyncMode::async ? log_.last_proposed() : log_.durable();
+  step(consensus::LogDurable{log_.generation(), position});
+}
+
+log::EntryPtr Replicator::propose(log::EntryHeader header, ByteView body) {
+  VERITY_ASSERT(leads());
+  header.view = replica_.view();
+  log::EntryPtr entry = log_.propose(header, body);
+  Result<consensus::EntryInfo> info = describe_entry(entry);
+  VERITY_ASSERT_NOTE(info.has_value(), "this node has made it");
+  uncommitted_.push_back(entry);
+  proposals_.push_back(std::move(*info));
+  proposals_work_.notify_one();
+  return entry;
+}
+
+// Whatever is proposed in one turn of the loop goes to the others in one message.
+void Replicator::run_proposals(io::Wait& wait) {
+  while (running_) {
+    if (proposals_.empty()) {
+      if (!proposals_work_.wait(wait)) return;
+      continue;
+    }
+    flush_proposals();
+  }
+}
+
+void Replicator::flush_proposals() {
+  if (!proposals_.empty()) step(consensus::Propose{std::exchange(proposals_, {})});
+}
+
+void Replicator::on_peer_connected(const consensus::Member& /*peer*/) {
+  // The next heartbeat, or the next suspicion, says all there is to say.
+}
+
+void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) {
+  if (is_founding(type)) {
+    // Whoever is still founding learns that it is done; who says that it is a member needs no answer.
+    const auto founding = decode_founding(type, payload);
+    if (founding && !std::holds_alternative<consensus::FoundingMember>(*founding))
+      transport_->send(from, PeerLane::control, encode(consensus::FoundingMember{founding_record(state_)}));
+    return;
+  }
+  Result<consensus::Message> message = decode(type, payload);
+  if (!message) {
+    world_.logger.log(io::LogLevel::warn, log_target, "a message that makes no sense was ignored",
+                      {{"from", from.describe()}, {"error", message.error().describe()}});
+    return;
+  }
+  step(consensus::Receive{from, std::move(*message)});
+}
+
+bool Replicator::confirm(io::Wait& wait) {
+  const std::uint64_t token = ++last_token_;
+  io::Waiter waiter;
+  questions_.emplace(token, Question{&waiter});
+  step(consensus::Confirm{token});
+  const auto asked = questions_.find(token);
+  if (asked != questions_.end() && asked->second.waiter != nullptr && running_)
+    ignore(io::to_status(waiter.park(wait), "the agreement of a majority"), "what it was is in the question");
+  const bool confirmed = questions_.at(token).confirmed;
+  questions_.erase(token);
+  return confirmed;
+}
+
+void Replicator::draw_election_timeout() {
+  const auto low = static_cast<std::uint64_t>(options_.election_timeout_min.count());
+  const auto high = static_cast<std::uint64_t>(options_.election_timeout_max.count());
+  silence_at_ = world_.clock.monotonic() + Duration(prng_.between(low, std::max(low, high)));
+}
+
+void Replicator::run_timers(io::Wait& wait) {
+  while (running_) {
+    const Instant due = std::min(heartbeat_at_, silence_at_);
+    if (wait.now() < due) {
+      ignore(wait.until(due).sleep(due - wait.now()), "a deadline that has come is what was waited for");
+      if (wait.is_cancelled()) return;
+      continue;
+    }
+    const Instant now = wait.now();
+    // A loop that did not run has heard nobody: that is not the primary's silence.
+    if (now - due > options_.heartbeat_interval) draw_election_timeout();
+    if (now >= heartbeat_at_) {
+      heartbeat_at_ = now + options_.heartbeat_interval;
+      step(consensus::HeartbeatDue{});
+    }
+    if (now >= silence_at_) {
+      draw_election_timeout();
+      step(consensus::Silence{});
+    }
+  }
+}
+
+// ---- effects
+
+void Replicator::carry_out(consensus::Effects effects) {
+  for (consensus::Effect& effect : effects) carry_out(std::move(effect));
+}
+
+void Replicator::carry_out(consensus::Effect effect) {
+  trace(effect);
+  struct Act {
+    Replicator& self;
+    void operator()(consensus::Send& e) const { self.send(e.to, std::move(e.message)); }
+    void operator()(consensus::SavePromises& e) const {
+      self.saves_.push_back(std::move(e));
+      self.saves_work_.notify_one();
+    }
+    void operator()(consensus::AppendLog& e) const { self.append(e.entries); }
+    void operator()(consensus::ReplaceLog& e) const { self.replace(e); }
+    void operator()(consensus::Committed& e) const { self.commit(e.position); }
+    void operator()(consensus::BecamePrimary&) const { self.changed(); }
+    void operator()(consensus::BecameBackup&) const { self.changed(); }
+    void operator()(consensus::LostPrimary&) const { self.changed(); }
+    void operator()(consensus::HeardPrimary&) const { self.draw_election_timeout(); }
+    void operator()(consensus::Confirmed& e) const { self.answer(e.token, true); }
+    void operator()(consensus::Unconfirmed& e) const { self.answer(e.token, false); }
+    void operator()(consensus::Ignored&) const {}
+  };
+  std::visit(Act{*this}, effect);
+}
+
+void Replicator::trace(const consensus::Effect& effect) const {
+  const bool is_news = std::holds_alternative<consensus::BecamePrimary>(effect) ||
+                       std::holds_alternative<consensus::BecameBackup>(effect) ||
+                       std::holds_alternative<consensus::LostPrimary>(effect);
+  // In a cluster of one that is no news.
+  if (!is_news || transport_ == nullptr) return;
+  const bool leads = std::holds_alternative<consensus::BecamePrimary>(effect);
+  const bool follows = std::holds_alternative<consensus::BecameBackup>(effect);
+  const std::uint64_t leader = replica_.primary() ? replica_.primary()->id.value : 0;
+  world_.logger.log(io::LogLevel::info, log_target,
+                    leads     ? "Became leader"
+                    : follows ? "Became follower"
+                              : "There is no leader; a new view is needed",
+                    {{"node_id", state_.node_id.value},
+                     {"view", replica_.view().value},
+                     {"leader", leader},
+                     {"commit_index", replica_.journal().committed().value}});
+}
+
+void Replicator::changed() {
+  if (on_change) on_change();
+}
+
+void Replicator::answer(std::uint64_t token, bool confirmed) {
+  const auto asked = questions_.find(token);
+  if (asked == questions_.end()) return;  // nobody waits any more
+  asked->second.confirmed = confirmed;
+  std::exchange(asked->second.waiter, nullptr)->wake();
+}
+
+void Replicator::send(const consensus::Member& to, consensus::Message message) {
+  if (transport_ == nullptr) return;
+  const consensus::EntryRange* const range = range_in(message);
+  if (range != nullptr && is_to_be_read(*range)) {
+    if (bulk_.size() >= bulk_sends_max) return;
+    bulk_.push_back({to, std::move(message)});
+    bulk_work_.notify_one();
+    return;
+  }
+  const bool is_bulk = std::holds_alternative<consensus::Fetched>(message);
+  transport_->send(to, is_bulk ? PeerLane::bulk : PeerLane::control, encode(message));
+}
+
+// Entries that the core no longer holds one by one. They are committed, so they are the same whenever they are read.
+Status Replicator::fill_in(io::Wait& wait, consensus::EntryRange& range) {
+  ByteCount bytes = 0;
+  for (Position position = range.first; position <= range.last; position = position.next()) {
+    VERITY_TRY_ASSIGN(log::EntryPtr entry, log_.reader().read(wait, position));
+    bytes += entry->bytes().size();
+    if (position != range.first && bytes > 4 * MiB) break;
+    VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(std::move(entry)));
+    range.entries.push_back(std::move(info));
+  }
+  range.last = range.entries.back().position;
+  return {};
+}
+
+void Replicator::run_bulk(io::Wait& wait) {
+  while (running_) {
+    if (bulk_.empty()) {
+      if (!bulk_work_.wait(wait)) return;
+      continue;
+    }
+    BulkSend next = std::move(bulk_.front());
+    bulk_.pop_front();
+    const Status read = fill_in(wait, *range_in(next.message));
+    if (wait.is_cancelled()) return;
+    if (read) {
+      transport_->send(next.to, PeerLane::bulk, encode(next.message));
+    } else {
+      world_.logger.log(io::LogLevel::warn, log_target, "cannot read what another node needs",
+                        {{"for", next.to.describe()}, {"error", read.error().describe()}});
+    }
+  }
+}
+
+void Replicator::append(const std::vector<consensus::EntryInfo>& entries) {
+  for (const consensus::EntryInfo& info : entries) {
+    if (info.position <= log_.last_proposed()) continue;  // one's own proposals are in it already
+    log::EntryPtr entry = entry_of(info);
+    if (Status taken = log_.append(entry); !taken) return fail_with(taken.error());
+    uncommitted_.push_back(std::move(entry));
+  }
+}
+
+void Replicator::replace(const consensus::ReplaceLog& effect) {
+  std::vector<log::EntryPtr> entries;
+  for (const consensus::EntryInfo& info : effect.entries) entries.push_back(entry_of(info));
+  if (Status taken = log_.replace_from(effect.first, entries); !taken) return fail_with(taken.error());
+  while (!uncommitted_.empty() && uncommitted_.back()->position() >= effect.first) uncommitted_.pop_back();
+  uncommitted_.insert(uncommitted_.end(), entries.begin(), entries.end());
+}
+
+void Replicator::commit(Position position) {
+  log_.set_committed(position);
+  std::vector<log::EntryPtr> entries;
+  while (!uncommitted_.empty() && uncommitted_.front()->position() <= position) {
+    entries.push_back(std::move(uncommitted_.front()));
+    uncommitted_.pop_front();
+  }
+  if (on_committed && !entries.empty()) on_committed(entries);
+}
+
+// The last of several promises stands for all of them.
+void Replicator::run_promises(io::Wait& wait) {
+  while (true) {
+    if (saves_.empty()) {
+      if (!running_ || !saves_work_.wait(wait)) return;
+      continue;
+    }
+    const consensus::SavePromises save = saves_.back();
+    saves_.clear();
+    state_.view = save.promises.view;
+    state_.primary = save.promises.primary;
+    state_.log_view = save.promises.log_view;
+    state_.unknown_from = save.promises.unknown_from;
+    io::Wait patient(wait.loop());  // half a promise is none
+    if (Status saved = save_state(patient, meta_, state_); !saved) return fail_with(saved.error());
+    step(consensus::PromisesSaved{save.number});
+  }
+}
+
+}  // namespace verity::node

@@ -1,0 +1,138 @@
+// Drives consensus: feeds the pure core (engine/consensus) with what happens and carries out what it decides, on the log, the
+// node's durable state and the links to the other nodes.
+//
+//   propose ─► Log ─┐                       ┌─► Log (append, replace, set_committed)
+//   messages ───────┼─► Replica::step() ────┼─► promises (meta/state.json), by one fiber
+//   timers ─────────┘                       ├─► messages
+//                                           └─► on_committed, on_change
+//
+// A cluster of one is the same with a quorum of one. All calls on the node's loop.
+#pragma once
+
+#include "engine/consensus/replica.h"
+#include "engine/log/log.h"
+#include "engine/node/options.h"
+#include "engine/node/peer_transport.h"
+#include "engine/node/state_file.h"
+#include "io/base/prng.h"
+#include "io/fiber/sync.h"
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace verity::io {
+struct World;
+}
+
+namespace verity::node {
+
+class Replicator final : public PeerReceiver {
+ public:
+  struct Parts {
+    const io::World& world;
+    log::Log& log;
+    io::Directory& meta;
+    DurableState& state;       // kept up to date here while it runs
+    PeerTransport* transport;  // null: there is nobody else
+  };
+
+  Replicator(Parts parts, ConsensusOptions options, SyncMode sync_mode, consensus::JournalStart start);
+  ~Replicator() override;
+
+  // Entries that will never change, in order, each once.
+  std::function<void(const std::vector<log::EntryPtr>&)> on_committed;
+  // Who leads has changed; look again. What was proposed before may be gone.
+  std::function<void()> on_change;
+  // Once: nothing goes on.
+  std::function<void(const Error&)> on_failure;
+
+  // Set the callbacks first; the log is running.
+  void start();
+  // Ends every fiber; promises under way are kept. The log may be stopped before or after.
+  void stop(io::Wait& wait);
+
+  // The log reports what is durable.
+  void log_durable();
+
+  bool leads() const { return replica_.is_primary(); }
+  View view() const { return replica_.view(); }
+  std::optional<consensus::Member> primary() const { return replica_.primary(); }
+  Position committed() const { return replica_.journal().committed(); }
+  // A primary decides nothing before this is applied.
+  Position serve_from() const { return replica_.serve_from(); }
+  const consensus::Replica& replica() const { return replica_; }
+
+  // Gives the entry its place and sends it on its way. Requires leads().
+  log::EntryPtr propose(log::EntryHeader header, ByteView body);
+  // Suspends until a majority has agreed, after the call began, that this node leads, and everything is committed that
+  // was before. False: it does not lead, or the wait ended.
+  bool confirm(io::Wait& wait);
+
+  void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override;
+  void on_peer_connected(const consensus::Member& peer) override;
+
+ private:
+  struct Question {
+    io::Waiter* waiter;
+    bool confirmed = false;
+  };
+  struct BulkSend {
+    consensus::Member to;
+    consensus::Message message;
+  };
+
+  void spawn(std::string_view name, void (Replicator::*body)(io::Wait&));
+  void run_promises(io::Wait& wait);
+  void run_timers(io::Wait& wait);
+  void run_bulk(io::Wait& wait);
+  void run_proposals(io::Wait& wait);
+  void flush_proposals();
+  void step(const consensus::Input& input);
+  void carry_out(consensus::Effects effects);
+  void carry_out(consensus::Effect effect);
+  void send(const consensus::Member& to, consensus::Message message);
+  Status fill_in(io::Wait& wait, consensus::EntryRange& range);
+  void append(const std::vector<consensus::EntryInfo>& entries);
+  void replace(const consensus::ReplaceLog& effect);
+  void commit(Position position);
+  void changed();
+  void answer(std::uint64_t token, bool confirmed);
+  void draw_election_timeout();
+  void fail_with(const Error& error);
+  void trace(const consensus::Effect& effect) const;
+
+  const io::World& world_;
+  log::Log& log_;
+  io::Directory& meta_;
+  DurableState& state_;
+  PeerTransport* const transport_;
+  const ConsensusOptions options_;
+  const SyncMode sync_mode_;
+  consensus::Replica replica_;
+  Prng prng_;
+
+  std::vector<consensus::EntryInfo> proposals_;  // in the log, not yet in the replica
+  std::deque<log::EntryPtr> uncommitted_;        // of the log
+  std::deque<consensus::SavePromises> saves_;
+  std::deque<BulkSend> bulk_;
+  std::map<std::uint64_t, Question> questions_;
+  std::uint64_t last_token_ = 0;
+
+  Instant heartbeat_at_;
+  Instant silence_at_;
+  io::Signal proposals_work_;
+  io::Signal saves_work_;
+  io::Signal bulk_work_;
+  io::Signal timers_work_;
+
+  bool running_ = false;
+  bool failed_ = false;
+  io::CancelSource cancel_;
+  io::WaitGroup fibers_;
+};
+
+}  // namespace verity::node

@@ -1,0 +1,105 @@
+#include "net/cluster/transport.h"
+
+#include "io/base/assert.h"
+
+namespace verity::cluster {
+namespace {
+
+peer::Lane lane_of(node::PeerLane lane) {
+  return lane == node::PeerLane::bulk ? peer::Lane::bulk : peer::Lane::control;
+}
+
+consensus::Member member_of(const peer::PeerIdentity& identity) {
+  return {identity.id, identity.incarnation};
+}
+
+peer::Hello hello_of(const node::NodeIdentity& identity, const io::Address& address) {
+  return {.identity = {.id = identity.member.id,
+                       .incarnation = identity.member.incarnation,
+                       .boot_number = identity.boot_number,
+                       .boot_nonce = identity.boot_nonce},
+          .cluster_name = identity.cluster_name,
+          .cluster_id = identity.cluster_id,
+          .epoch = identity.epoch,
+          .release = identity.release,
+          .address = address.describe()};
+}
+
+}  // namespace
+
+Transport::Transport(const io::World& world, peer::PeerOptions options)
+    : world_(world), options_(std::move(options)) {}
+
+Transport::~Transport() {
+  VERITY_ASSERT_NOTE(peers_ == nullptr, "stop() must have returned");
+}
+
+Status Transport::start(io::Wait& wait, std::function<node::NodeIdentity()> identity) {
+  peers_ = peer::make_peers(
+      world_, options_,
+      [identity = std::move(identity), address = options_.listen_address] {
+        return hello_of(identity(), address);
+      },
+      *this);
+  return peers_->start(wait);
+}
+
+void Transport::stop(io::Wait& wait) {
+  receiver_ = nullptr;
+  if (peers_ == nullptr) return;
+  peers_->stop(wait);
+  peers_.reset();
+  connected_.clear();
+}
+
+void Transport::set_receiver(node::PeerReceiver* receiver) {
+  receiver_ = receiver;
+  for (const auto& [id, identity] : connected_) {
+    if (receiver_ != nullptr) receiver_->on_peer_connected(member_of(identity));
+  }
+}
+
+bool Transport::send(const consensus::Member& to, node::PeerLane lane, node::PeerMessage message) {
+  const auto known = connected_.find(to.id);
+  if (peers_ == nullptr || known == connected_.end() || member_of(known->second) != to) return false;
+  peer::Payload payload{.head = std::move(message.head), .parts = {}};
+  for (log::EntryPtr& entry : message.entries) {
+    const ByteView bytes = entry->bytes();
+    payload.parts.push_back({std::move(entry), bytes});
+  }
+  return peers_->send(to.id, lane_of(lane), message.type, std::move(payload));
+}
+
+std::vector<node::PeerStatus> Transport::peers() const {
+  std::vector<node::PeerStatus> all;
+  if (peers_ == nullptr) return all;
+  for (const peer::PeerRow& row : peers_->peers()) {
+    all.push_back({.id = row.id.value_or(NodeId{}),
+                   .address = row.address,
+                   .connected = row.connected(),
+                   .last_seen = row.last_seen,
+                   .round_trip = row.round_trip_time,
+                   .problem = row.last_problem});
+  }
+  return all;
+}
+
+void Transport::on_message(const peer::PeerIdentity& from, peer::Lane /*lane*/, std::uint16_t type,
+                           ByteView payload) {
+  if (receiver_ != nullptr) receiver_->on_peer_message(member_of(from), type, payload);
+}
+
+void Transport::on_connected(const peer::Hello& peer, peer::Lane lane) {
+  if (lane != peer::Lane::control) return;
+  connected_.insert_or_assign(peer.identity.id, peer.identity);
+  if (receiver_ != nullptr) receiver_->on_peer_connected(member_of(peer.identity));
+}
+
+void Transport::on_disconnected(const peer::PeerIdentity& peer, peer::Lane lane,
+                                std::string_view /*reason*/) {
+  const auto known = connected_.find(peer.id);
+  if (lane == peer::Lane::control && known != connected_.end() && known->second == peer)
+    connected_.erase(known);
+}
+
+}  // namespace verity::cluster
