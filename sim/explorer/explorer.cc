@@ -111,8 +111,7 @@ constexpr std::uint64_t magic = 0x3130'6572'6f6c'7078;  // "xplore01"
 
 }  // namespace
 
-// The fingerprints follow from the stories; only those of the states not visited yet would be quick to find again, so all of
-// them are kept. The last one tells whether the program is still the same.
+// Fingerprints would follow from the stories, but finding all of them again takes as long as it did.
 void Explorer::save(std::ostream& out) const {
   put(out, magic);
   put(out, root_.fingerprint());
@@ -141,13 +140,20 @@ bool Explorer::load(std::istream& in) {
   std::vector<Found> found;
   for (std::uint64_t i = 0; i < count; ++i) {
     Found some{};
-    if (!get(in, some.parent) || !get(in, some.action) || some.parent > i) return false;
+    if (!get(in, some.parent) || !get(in, some.action) || some.parent > (i == 0 ? 0 : i - 1)) return false;
     found.push_back(some);
   }
   StateSet seen;
   Fingerprint state;
   while (get(in, state)) seen.insert(state);
-  if (seen.size() != count) return false;
+  if (seen.size() != count || count == 0) return false;
+  std::vector<Action> story;
+  for (std::size_t at = count - 1; at != 0; at = found[at].parent) story.push_back(found[at].action);
+  Situation last = root_;
+  for (auto step = story.rbegin(); step != story.rend(); ++step) {
+    if (!last.apply(*step)) return false;
+  }
+  if (seen.insert(last.fingerprint())) return false;  // the same story leads elsewhere now
   found_ = std::move(found);
   seen_ = std::move(seen);
   next_ = next;
