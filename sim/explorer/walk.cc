@@ -25,12 +25,66 @@ ExploredWorld draw_world(std::uint64_t seed) {
   return world;
 }
 
+namespace {
+
+// A majority of some nodes changes the view without a hitch: the newest messages among them first, so that older ones stay
+// on their way into views that they were not meant for. False: a violation.
+bool change_view(const ExploredWorld& world, Prng& prng, std::size_t length, Situation& situation,
+                 Walk& walk) {
+  using Kind = Action::Kind;
+  std::vector<std::uint8_t> nodes;
+  for (std::uint8_t id = 1; id <= world.nodes; ++id) {
+    if (situation.cluster().is_up(NodeId{id})) nodes.push_back(id);
+  }
+  prng.shuffle(nodes);
+  nodes.resize(std::min(nodes.size(), world.nodes / 2 + 1));
+  const auto among = [&](std::uint8_t id) {
+    return std::find(nodes.begin(), nodes.end(), id) != nodes.end();
+  };
+  const auto act = [&](const Action& action) {
+    if (!situation.apply(action)) return false;
+    walk.actions.push_back(action);
+    walk.failed = situation.cluster().violation().has_value();
+    return true;
+  };
+  View before;
+  for (const std::uint8_t id : nodes)
+    before = std::max(before, situation.cluster().replica(NodeId{id}).view());
+  for (const std::uint8_t id : nodes) act({.kind = Kind::silence, .node = id});
+  while (!walk.failed && walk.actions.size() < length) {
+    for (const std::uint8_t id : nodes) {
+      const auto& replica = situation.cluster().replica(NodeId{id});
+      if (replica.is_primary() && replica.view() > before) return true;
+    }
+    const std::vector<Action> possible = situation.possible();
+    const auto useful = [&](const Action& action) {
+      return among(action.node) &&
+             (action.kind == Kind::write || (action.kind == Kind::deliver && among(action.peer)));
+    };
+    auto next = std::find_if(possible.begin(), possible.end(), [&](const Action& action) {
+      return useful(action) && action.kind == Kind::write;
+    });
+    if (next == possible.end()) {
+      const auto newest = std::find_if(possible.rbegin(), possible.rend(), useful);
+      if (newest == possible.rend()) return true;
+      next = newest.base() - 1;
+    }
+    act(*next);
+  }
+  return !walk.failed;
+}
+
+}  // namespace
+
 void walk_randomly(const ExploredWorld& world, std::uint64_t seed, std::size_t length, Walk& walk) {
   using Kind = Action::Kind;
   Prng prng = Prng(seed).fork("walk");
   // How much of what is ordinary happens for one thing that is not; how often a message is an old one; whom faults like.
   const std::uint64_t ordinary = prng.between(2, 24);
   const std::uint64_t late_percent = prng.chance(1, 2) ? 2 : 25;
+  const bool hasty = prng.chance(1, 3);  // view changes in one go
+  const bool early_crashes =
+      prng.chance(1, 2);  // a crash comes while something is being written, or not at all
   const std::uint64_t unlucky = prng.between(0, world.nodes);
   Situation situation(world);
   while (walk.actions.size() < length) {
@@ -61,6 +115,13 @@ void walk_randomly(const ExploredWorld& world, std::uint64_t seed, std::size_t l
     }
     const bool fault = action.kind == Kind::crash || action.kind == Kind::damage;
     if (fault && unlucky != 0 && action.node != unlucky && prng.chance(2, 3)) continue;
+    if (action.kind == Kind::silence && hasty && prng.chance(1, 2)) {
+      if (!change_view(world, prng, length, situation, walk)) return;
+      continue;
+    }
+    const bool idle =
+        action.kind == Kind::crash && situation.cluster().writes_under_way(NodeId{action.node}) == 0;
+    if (idle && early_crashes && !world.prompt_disks && prng.chance(7, 8)) continue;
     walk.actions.push_back(action);
     situation.apply(action);
     if (situation.cluster().violation()) {
