@@ -77,6 +77,8 @@ class NodeImpl final : public Node {
   std::optional<Refusal> await_fate(io::Wait& wait, const log::Entry& entry);
   bool serves() const;
   Outcome<TenantInfo> change_tenant(io::Wait& wait, const log::TenantBody& body);
+  // Ready for a change: this node leads, and the change before is applied, even if nobody waited for it.
+  std::optional<Refusal> await_tenant_changes(io::Wait& wait);
   Status replicate(io::Wait& wait);
   Result<consensus::JournalStart> journal_start(io::Wait& wait);
   void create_first_tenant(io::Wait& wait);
@@ -125,7 +127,8 @@ class NodeImpl final : public Node {
   ByteCount bytes_since_checkpoint_ = 0;
   ByteCount checkpoint_weight_ = 0;  // about the bytes of the last checkpoint
   io::Mutex tenant_changes_;         // one at a time
-  TenantId deleting_;                // takes no more appends
+  Position tenant_change_;           // the last one proposed
+  TenantId deleting_;                // takes no more appends until that is applied
   io::CancelSource cancel_;          // background fibers
   io::WaitGroup fibers_;
 

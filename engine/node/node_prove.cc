@@ -8,12 +8,14 @@ namespace verity::node {
 namespace {
 
 Refusal refusal_of(const Error& error) {
-  const bool later = error.code == ErrorCode::busy;
-  return {.code = later                              ? RefusalCode::not_ready
-                  : error.code == ErrorCode::corrupt ? RefusalCode::damaged
-                                                     : RefusalCode::invalid_request,
-          .detail = error.message,
-          .retry_after = later ? Duration(5s) : Duration{}};
+  Refusal refusal{.code = RefusalCode::invalid_request, .detail = error.message};
+  if (error.code == ErrorCode::busy || error.code == ErrorCode::crashed) {
+    refusal.code = RefusalCode::not_ready;
+    refusal.retry_after = 5s;
+  }
+  if (error.code == ErrorCode::corrupt) refusal.code = RefusalCode::damaged;
+  if (error.code == ErrorCode::io_error) refusal.code = RefusalCode::io_error;
+  return refusal;
 }
 
 }  // namespace

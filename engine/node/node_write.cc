@@ -145,6 +145,8 @@ std::optional<Refusal> NodeImpl::await_consistency(io::Wait& wait, Consistency c
 void NodeImpl::follow_role() {
   if (!replicator_->leads()) {
     proposed_ = ProposedState();
+    tenant_change_ = Position{};
+    deleting_ = TenantId{0};
     give_up_waiting();
   }
   applied_.notify_all();
@@ -283,16 +285,28 @@ Outcome<TenantInfo> NodeImpl::change_tenant(io::Wait& wait, const log::TenantBod
   log::encode(body, encoded);
   const auto entry = propose(log::EntryKind::tenant, TenantId{0}, encoded);
   if (!entry) return std::unexpected(entry.error());
+  tenant_change_ = (*entry)->position();
+  if (body.action == log::TenantBody::Action::remove) deleting_ = body.id;
   if (auto refusal = await_fate(wait, **entry)) return std::unexpected(std::move(*refusal));
   const tenant::Tenant* const changed = derived_.catalogue.find(body.id);
   return changed != nullptr ? info(*changed) : TenantInfo{.id = body.id};
 }
 
+std::optional<Refusal> NodeImpl::await_tenant_changes(io::Wait& wait) {
+  if (auto refusal = refuse_writes()) return refusal;
+  if (auto refusal = await_leadership(wait)) return refusal;
+  if (wait_applied(wait, tenant_change_) != Waiting::Fate::applied) {
+    Refusal refusal = make_refusal(RefusalCode::not_ready, "an earlier change of a tenant is still on its way");
+    refusal.retry_after = 1s;
+    return refusal;
+  }
+  return std::nullopt;
+}
+
 Outcome<TenantInfo> NodeImpl::create_tenant(io::Wait& wait, std::string_view name) {
   const auto guard = tenant_changes_.lock(wait);
   if (!guard) return std::unexpected(make_refusal(RefusalCode::cancelled, guard.error().message));
-  if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
-  if (auto refusal = await_leadership(wait)) return std::unexpected(std::move(*refusal));
+  if (auto refusal = await_tenant_changes(wait)) return std::unexpected(std::move(*refusal));
   if (Status named = tenant::check_tenant_name(name); !named) {
     return std::unexpected(make_refusal(RefusalCode::invalid_request, named.error().message));
   }
@@ -313,14 +327,12 @@ Outcome<TenantInfo> NodeImpl::create_tenant(io::Wait& wait, std::string_view nam
 Outcome<TenantInfo> NodeImpl::delete_tenant(io::Wait& wait, std::string_view name) {
   const auto guard = tenant_changes_.lock(wait);
   if (!guard) return std::unexpected(make_refusal(RefusalCode::cancelled, guard.error().message));
-  if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
-  if (auto refusal = await_leadership(wait)) return std::unexpected(std::move(*refusal));
+  if (auto refusal = await_tenant_changes(wait)) return std::unexpected(std::move(*refusal));
   const auto tenant = resolve(name);
   if (!tenant) return std::unexpected(tenant.error());
   const TenantInfo before = info(**tenant);
-  deleting_ = before.id;  // nothing may be proposed for it behind the deletion
+  // From the proposal on nothing is proposed for it any more, behind its deletion.
   const auto deleted = change_tenant(wait, {log::TenantBody::Action::remove, before.id, name});
-  deleting_ = TenantId{0};
   if (!deleted) return std::unexpected(deleted.error());
   return before;
 }

@@ -204,6 +204,27 @@ TEST_F(NodeTest, ASecondNodeOnTheDirectoryIsRefusedByName) {
   }));
 }
 
+// Whoever gave up waiting left a change on its way; the next one must not be made as if it were not there.
+TEST_F(NodeTest, ATenantChangeThatNobodyWaitsForAnyMoreIsStillOnItsWay) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    disk.options().slowness = 100;
+    io::Wait brief = wait.within(1ms);
+    EXPECT_EQ(node.create_tenant(brief, "ward").error().code, RefusalCode::outcome_unknown);
+    const auto other = node.create_tenant(wait, "lab");
+    ASSERT_TRUE(other) << other.error().describe();
+    EXPECT_EQ(other->id, TenantId{3});
+    EXPECT_EQ(node.find_tenant("ward")->id, TenantId{2});
+
+    io::Wait brief_again = wait.within(1ms);
+    EXPECT_EQ(node.delete_tenant(brief_again, "lab").error().code, RefusalCode::outcome_unknown);
+    const AppendRequest request{
+        .tenant = "lab", .streams = {{.stream = "s", .events = {{.type = "t", .data = "1", .subject = {}}}}}};
+    EXPECT_EQ(node.append(wait, request).error().code, RefusalCode::tenant_not_found);
+    EXPECT_EQ(node.create_tenant(wait, "lab")->id, TenantId{4});
+    EXPECT_TRUE(node.append(wait, request));
+  }));
+}
+
 TEST_F(NodeTest, LostIndexIsRebuiltFromTheLog) {
   options.tuning.checkpoint_bytes = 32 * KiB;
   ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
