@@ -90,7 +90,7 @@ class Recovery {
   Status take_committed(const std::vector<PlacedEntry>& entries);
   Status take_tail(UncommittedTail& tail);
   Status end_current(const SegmentScanner& scanner, const ScanStop& stop, UncommittedTail& tail);
-  Status rewrite_last_flush();
+  Result<AlignedBuffer> read_last_flush();
   Status report(Damage damage);
 
   io::Wait& wait_;
@@ -404,6 +404,10 @@ Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop
     result_.current.reset();
     return {};
   }
+  // What was read last may so far exist only in memory: a process was killed before its write was durable, or its write
+  // failed, after which a sync writes nothing. Every flush before it was durable when it was begun. It is read before
+  // anything is written: zeros that a device puts in the wrong place would make an acknowledged flush the end of the log.
+  VERITY_TRY_ASSIGN(const AlignedBuffer last_flush, read_last_flush());
   // No ghost of an old tail may ever be read as log. What reads as zeros may be so in memory only, if an earlier start
   // failed to zero a tear and this device takes no direct I/O: all of it is zeroed.
   const bool may_hide_a_tear = !input_.clean_stop && !scanner.sealed();
@@ -413,15 +417,18 @@ Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop
     result_.notes.push_back(in_log(current_segment_name) + " at offset " + std::to_string(stop.offset) +
                             ": dropped a torn flush that was never acknowledged (" + stop.what + ")");
   }
-  VERITY_TRY(rewrite_last_flush());
+  if (last_flush_) {
+    const ByteCount size = round_up(last_flush_->length, ByteCount{info.header.block_bytes});
+    VERITY_TRY(result_.current->write(wait_, last_flush_->offset, last_flush.view().first(size),
+                                      io::Durability::durable));
+  }
   VERITY_TRY(result_.current->sync(wait_));
   return directory_.sync(wait_);
 }
 
-// What was read last may so far exist only in memory: a process was killed before its write was durable, or its write
-// failed, after which a sync writes nothing. Every flush before it was durable when it was begun.
-Status Recovery::rewrite_last_flush() {
-  if (!last_flush_) return {};
+// The whole flush as it was scanned; empty if there is none.
+Result<AlignedBuffer> Recovery::read_last_flush() {
+  if (!last_flush_) return AlignedBuffer();
   const ByteCount size = round_up(last_flush_->length, ByteCount{result_.table.current().header.block_bytes});
   AlignedBuffer buffer(size);
   VERITY_TRY_ASSIGN(const ByteCount got,
@@ -431,11 +438,10 @@ Status Recovery::rewrite_last_flush() {
                     inspect_flush(*again, buffer.view().first(size),
                                   result_.table.current().header.block_bytes) == FlushState::intact;
   if (!same) {
-    return report({in_log(current_segment_name), last_flush_->offset, last_flush_->first_position,
-                   last_flush_->describe() + " reads differently each time"});
+    VERITY_TRY(report({in_log(current_segment_name), last_flush_->offset, last_flush_->first_position,
+                       last_flush_->describe() + " reads differently each time"}));
   }
-  return result_.current->write(wait_, last_flush_->offset, buffer.view().first(size),
-                                io::Durability::durable);
+  return buffer;
 }
 
 // Index of the first segment to read entry by entry.
