@@ -296,7 +296,8 @@ std::optional<Refusal> NodeImpl::await_tenant_changes(io::Wait& wait) {
   if (auto refusal = refuse_writes()) return refusal;
   if (auto refusal = await_leadership(wait)) return refusal;
   if (wait_applied(wait, tenant_change_) != Waiting::Fate::applied) {
-    Refusal refusal = make_refusal(RefusalCode::not_ready, "an earlier change of a tenant is still on its way");
+    Refusal refusal =
+        make_refusal(RefusalCode::not_ready, "an earlier change of a tenant is still on its way");
     refusal.retry_after = 1s;
     return refusal;
   }
