@@ -41,15 +41,17 @@ FoundingEffects Founding::start(const FoundingDraw& draw) {
 
 FoundingEffects Founding::connected(const Member& peer, const FoundingDraw& draw) {
   effects_.clear();
-  const auto known = peers_.find(peer.id);
-  const bool is_new = known == peers_.end() || known->second != peer;
-  peers_.insert_or_assign(peer.id, peer);
-  // A record that names a disk that is gone can no longer be accepted by all.
-  const bool is_void = is_new && draws() && !promises_.is_member && promises_.accepted &&
-                       !promises_.accepted->members.contains(peer);
-  if (is_void) begin_round(draw);
+  meet(peer, draw);
   speak();
   return std::exchange(effects_, {});
+}
+
+void Founding::meet(const Member& peer, const FoundingDraw& draw) {
+  peers_.insert_or_assign(peer.id, peer);
+  // A record that names a disk that is gone can no longer be accepted by all.
+  const bool is_void =
+      draws() && !promises_.is_member && promises_.accepted && !promises_.accepted->members.contains(peer);
+  if (is_void) begin_round(draw);
 }
 
 void Founding::save(FoundingPromises promises) {
@@ -65,9 +67,13 @@ void Founding::begin_round(const FoundingDraw& draw) {
 FoundingEffects Founding::receive(const Member& from, const FoundingMessage& message,
                                   const FoundingDraw& draw) {
   effects_.clear();
-  peers_.insert_or_assign(from.id, from);
+  meet(from, draw);
   if (const auto* const member = std::get_if<FoundingMember>(&message)) {
-    if (!promises_.is_member) become_member(member->record);
+    // Of a record that all have given up only a disk that is gone can speak, late; who is named by the record that was
+    // accepted since, and says otherwise, keeps that record from ever being accepted by all.
+    const bool is_late = promises_.accepted && *promises_.accepted != member->record &&
+                         !promises_.accepted->members.contains(from);
+    if (!promises_.is_member && !is_late) become_member(member->record);
   } else if (promises_.is_member) {
     if (saved_.is_member) send(from, FoundingMember{*promises_.accepted});
   } else if (const auto* const ask = std::get_if<FoundingAsk>(&message)) {
@@ -126,7 +132,7 @@ void Founding::count() {
 
 void Founding::become_member(const FoundingRecord& record) {
   if (!record.members.contains(self_)) {
-    if (!std::exchange(stranger_, true)) effects_.push_back(FoundingStranger{record});
+    effects_.push_back(FoundingStranger{record});
     return;
   }
   save({.round = promises_.round, .accepted = record, .is_member = true});

@@ -83,7 +83,8 @@ struct FoundingSave {
 struct FoundingDone {
   FoundingRecord record;
 };
-// The cluster exists and does not know this node's incarnation: it must be let in as a newcomer.
+// Somebody says that the cluster exists, and it does not know this node's incarnation: it would have to be let in as a
+// newcomer. Said once it may be late news of a disk that is gone.
 struct FoundingStranger {
   FoundingRecord record;
 };
@@ -119,6 +120,7 @@ class Founding {
 
  private:
   bool draws() const { return self_.id == NodeId{1}; }
+  void meet(const Member& peer, const FoundingDraw& draw);
   void save(FoundingPromises promises);
   void begin_round(const FoundingDraw& draw);
   void draw_if_answered(const FoundingDraw& draw);
@@ -137,7 +139,6 @@ class Founding {
   std::map<NodeId, Member> peers_;  // who is connected, or was last
   std::set<Member> answered_;       // of node 1: "no member", in this round
   std::map<Member, FoundingRecord> accepted_;
-  bool stranger_ = false;
   FoundingEffects effects_;
 };
 

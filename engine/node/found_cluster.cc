@@ -17,6 +17,8 @@ namespace {
 constexpr std::string_view log_target = "verity_consensus";
 constexpr Duration remind_interval = 500ms;
 constexpr Duration report_interval = 5s;
+// One member alone may be late news of a disk that is gone; whoever repeats it is there.
+constexpr int claims_believed = 4;
 
 using consensus::FoundingEffects;
 
@@ -70,7 +72,7 @@ class Founder final : public PeerReceiver {
         VERITY_TRY(save(wait));
         continue;
       }
-      if (stranger_) {
+      if (claims_ >= claims_believed) {
         return fail(ErrorCode::unsupported,
                     "the cluster '" + state_.cluster_name + "' exists already (" + stranger_->describe() +
                         ") and does not know the disk of this node " + state_.node_id.describe() +
@@ -122,6 +124,7 @@ class Founder final : public PeerReceiver {
         work_.notify_all();
       } else if (auto* const stranger = std::get_if<consensus::FoundingStranger>(&effect)) {
         stranger_ = stranger->record;
+        ++claims_;
         work_.notify_all();
       } else if (auto* const done = std::get_if<consensus::FoundingDone>(&effect)) {
         world_.logger.log(io::LogLevel::info, log_target, "Member of a new cluster",
@@ -137,6 +140,7 @@ class Founder final : public PeerReceiver {
   consensus::Founding founding_;
   std::deque<consensus::FoundingPromises> save_;
   std::optional<consensus::FoundingRecord> stranger_;
+  int claims_ = 0;
   io::Signal work_;
 };
 
