@@ -48,7 +48,13 @@ log::EntryPtr founding_entry(const DurableState& state) {
   return log::Entry::make(header, body);
 }
 
-Status check_options(const NodeOptions& options) {
+Status check_options(const NodeOptions& options, bool is_alone) {
+  if (!is_alone && options.sync_mode == SyncMode::async) {
+    return fail(ErrorCode::invalid_argument,
+                "sync_mode = \"async\" is for a single node in this version: in a cluster, a node that "
+                "forgets what it "
+                "has acknowledged must not vote again. Set sync_mode to \"fsync\"");
+  }
   if (options.segment_bytes < log::segment_bytes_min || options.segment_bytes > 2 * GiB ||
       options.segment_bytes % AlignedBuffer::alignment != 0) {
     return fail(ErrorCode::invalid_argument, "segment_size " + std::to_string(options.segment_bytes) +
@@ -61,7 +67,7 @@ Status check_options(const NodeOptions& options) {
 
 Result<std::unique_ptr<Node>> Node::start(io::Wait& wait, const io::World& world, io::Directory& data,
                                           NodeOptions options, PeerTransport* transport) {
-  VERITY_TRY(check_options(options));
+  VERITY_TRY(check_options(options, transport == nullptr));
   Result<Opened> opened = open_data_directory(wait, world, data, options, transport);
   if (!opened) {
     if (transport != nullptr) transport->stop(wait);

@@ -160,10 +160,14 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
                                             " bytes; a segment holds at most " +
                                             std::to_string(log_.body_bytes_max())));
   }
-  if (log_.queued_entries() >= tuning.queue_entries_max ||
-      log_.queued_bytes() + body.size() > tuning.queue_bytes_max) {
+  // Without a majority nothing is committed, however fast the own disk is.
+  const std::uint64_t uncommitted = log_.last_proposed().value - log_.committed().value;
+  if (std::max<std::uint64_t>(log_.queued_entries(), uncommitted) >= tuning.queue_entries_max ||
+      std::max(log_.queued_bytes(), replicator_->uncommitted_bytes()) + body.size() >
+          tuning.queue_bytes_max) {
     ++metrics_.refused_overloaded_total;
-    Refusal refusal = make_refusal(RefusalCode::overloaded, "too much is waiting to be written");
+    Refusal refusal =
+        make_refusal(RefusalCode::overloaded, "too much is waiting to be written and committed");
     refusal.retry_after = 1s;
     return std::unexpected(std::move(refusal));
   }

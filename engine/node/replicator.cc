@@ -34,12 +34,6 @@ consensus::Promises promises_of(const DurableState& state) {
           .unknown_from = state.unknown_from};
 }
 
-std::deque<log::EntryPtr> entries_of(const consensus::JournalStart& start) {
-  std::deque<log::EntryPtr> entries;
-  for (const consensus::EntryInfo& info : start.tail) entries.push_back(entry_of(info));
-  return entries;
-}
-
 bool is_to_be_read(const consensus::EntryRange& range) {
   return range.entries.empty() && range.first <= range.last;
 }
@@ -62,8 +56,9 @@ Replicator::Replicator(Parts parts, ConsensusOptions options, SyncMode sync_mode
       options_(options),
       sync_mode_(sync_mode),
       replica_(replica_options(parts.state, options), start, promises_of(parts.state)),
-      prng_(parts.world.random.next()),
-      uncommitted_(entries_of(start)) {}
+      prng_(parts.world.random.next()) {
+  for (const consensus::EntryInfo& info : start.tail) take(entry_of(info));
+}
 
 Replicator::~Replicator() {
   VERITY_ASSERT_NOTE(fibers_.count() == 0, "stop() must have returned");
@@ -129,7 +124,7 @@ log::EntryPtr Replicator::propose(log::EntryHeader header, ByteView body) {
   log::EntryPtr entry = log_.propose(header, body);
   Result<consensus::EntryInfo> info = describe_entry(entry);
   VERITY_ASSERT_NOTE(info.has_value(), "this node has made it");
-  uncommitted_.push_back(entry);
+  take(entry);
   proposals_.push_back(std::move(*info));
   proposals_work_.notify_one();
   return entry;
@@ -322,22 +317,31 @@ void Replicator::append(const std::vector<consensus::EntryInfo>& entries) {
     if (info.position <= log_.last_proposed()) continue;  // one's own proposals are in it already
     log::EntryPtr entry = entry_of(info);
     if (Status taken = log_.append(entry); !taken) return fail_with(taken.error());
-    uncommitted_.push_back(std::move(entry));
+    take(std::move(entry));
   }
+}
+
+void Replicator::take(log::EntryPtr entry) {
+  uncommitted_bytes_ += entry->bytes().size();
+  uncommitted_.push_back(std::move(entry));
 }
 
 void Replicator::replace(const consensus::ReplaceLog& effect) {
   std::vector<log::EntryPtr> entries;
   for (const consensus::EntryInfo& info : effect.entries) entries.push_back(entry_of(info));
   if (Status taken = log_.replace_from(effect.first, entries); !taken) return fail_with(taken.error());
-  while (!uncommitted_.empty() && uncommitted_.back()->position() >= effect.first) uncommitted_.pop_back();
-  uncommitted_.insert(uncommitted_.end(), entries.begin(), entries.end());
+  while (!uncommitted_.empty() && uncommitted_.back()->position() >= effect.first) {
+    uncommitted_bytes_ -= uncommitted_.back()->bytes().size();
+    uncommitted_.pop_back();
+  }
+  for (log::EntryPtr& entry : entries) take(std::move(entry));
 }
 
 void Replicator::commit(Position position) {
   log_.set_committed(position);
   std::vector<log::EntryPtr> entries;
   while (!uncommitted_.empty() && uncommitted_.front()->position() <= position) {
+    uncommitted_bytes_ -= uncommitted_.front()->bytes().size();
     entries.push_back(std::move(uncommitted_.front()));
     uncommitted_.pop_front();
   }

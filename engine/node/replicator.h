@@ -65,6 +65,7 @@ class Replicator final : public PeerReceiver {
   // A primary decides nothing before this is applied.
   Position serve_from() const { return replica_.serve_from(); }
   const consensus::Replica& replica() const { return replica_; }
+  ByteCount uncommitted_bytes() const { return uncommitted_bytes_; }
 
   // Gives the entry its place and sends it on its way. Requires leads().
   log::EntryPtr propose(log::EntryHeader header, ByteView body);
@@ -98,6 +99,7 @@ class Replicator final : public PeerReceiver {
   Status fill_in(io::Wait& wait, consensus::EntryRange& range);
   void append(const std::vector<consensus::EntryInfo>& entries);
   void replace(const consensus::ReplaceLog& effect);
+  void take(log::EntryPtr entry);
   void commit(Position position);
   void changed();
   void answer(std::uint64_t token, bool confirmed);
@@ -117,6 +119,7 @@ class Replicator final : public PeerReceiver {
 
   std::vector<consensus::EntryInfo> proposals_;  // in the log, not yet in the replica
   std::deque<log::EntryPtr> uncommitted_;        // of the log
+  ByteCount uncommitted_bytes_ = 0;
   std::deque<consensus::SavePromises> saves_;
   std::deque<BulkSend> bulk_;
   std::map<std::uint64_t, Question> questions_;
