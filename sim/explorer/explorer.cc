@@ -25,7 +25,7 @@ std::string_view describe(Outcome outcome) {
 }
 
 Explorer::Explorer(const ExploredWorld& world, ExplorerLimits limits)
-    : world_(world), limits_(limits), root_(world) {
+    : limits_(limits), root_(world) {
   found_.push_back({0, {}});
   seen_.insert(root_.fingerprint());
 }

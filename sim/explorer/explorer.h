@@ -73,7 +73,6 @@ class Explorer {
   const Situation& reach(std::uint32_t index);
   void visit(const Situation& situation, std::uint32_t index);
 
-  const ExploredWorld& world_;
   const ExplorerLimits limits_;
   const Situation root_;
   std::vector<Found> found_;  // the first is the root
