@@ -69,6 +69,13 @@ Effects Replica::step(const Input& input) {
   return std::move(effects_);
 }
 
+std::optional<Position> Replica::acknowledged_by(NodeId backup) const {
+  for (const auto& [member, progress] : leading_.backups) {
+    if (is_primary() && member.id == backup) return progress.acked;
+  }
+  return std::nullopt;
+}
+
 std::optional<Member> Replica::primary() const {
   if (status_ == Status::primary) return options_.self;
   if (status_ != Status::backup && status_ != Status::filling) return std::nullopt;

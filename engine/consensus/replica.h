@@ -57,6 +57,8 @@ class Replica {
   View view() const { return promises_.view; }
   // Whom clients are sent to: the primary of the view, if this node follows or is one.
   std::optional<Member> primary() const;
+  // Of a primary: up to where this backup has acknowledged.
+  std::optional<Position> acknowledged_by(NodeId backup) const;
   // Of a primary: reads and decisions wait until this is committed and applied.
   Position serve_from() const { return leading_.serve_from; }
   const Journal& journal() const { return journal_; }

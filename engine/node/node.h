@@ -27,11 +27,24 @@ namespace verity::node {
 
 class PeerTransport;
 
+// Another node of the cluster, as this one sees it.
+struct NodePeer {
+  NodeId id;            // 0: nobody has answered there yet
+  std::string address;  // of its cluster port
+  std::string
+      state;  // "leader", "follower", "connected" (nobody leads that this node knows of), "unreachable"
+  bool connected = false;
+  Timestamp last_seen;  // 0: never
+  std::optional<Duration> round_trip;
+  std::optional<Position> acknowledged;  // up to where it has acknowledged; known to the leader alone
+  std::string problem;                   // why the last connection failed or ended; empty: none has
+};
+
 struct NodeStatus {
   NodeId node_id;
   std::string
       state;  // "leader", "follower", "candidate" (nobody leads that this node knows of), "read_only", "starting" (deriving state from the log), "stopping", "failed"
-  std::string reason;  // why it is not writable; empty while it is
+  std::string reason;  // why it is not ready; empty while it is
   View view;
   NodeId leader;  // 0: none is known
   Position commit_index;
@@ -42,7 +55,9 @@ struct NodeStatus {
   Id128 cluster_id;
   std::uint64_t tenants = 0;
   bool index_ready = true;
-  std::vector<std::string> damage;  // one line each: file, offset, position, what
+  std::vector<std::string> damage;     // one line each: file, offset, position, what
+  std::vector<NodePeer> peers;         // none of a node that is alone
+  std::uint64_t messages_dropped = 0;  // to them
 };
 
 class Node {
@@ -78,7 +93,8 @@ class Node {
                                                std::optional<std::uint32_t> event) = 0;
   virtual Outcome<std::string> prove_consistency(io::Wait& wait, Position from, Position to) = 0;
   virtual NodeStatus status() const = 0;
-  virtual bool is_ready() const = 0;  // serves reads and writes
+  // Serves reads and writes: leads, or follows a leader and is not far behind.
+  virtual bool is_ready() const = 0;
   virtual const NodeMetrics& metrics() const = 0;
 
   // Suspends until the node cannot go on (a failed disk): the error; or until stop() began or `wait` ends: fine. The

@@ -3,6 +3,7 @@
 #include "engine/node/derived_checkpoint.h"
 #include "engine/node/node_impl.h"
 
+#include "io/clock.h"
 #include "io/directory.h"
 #include "io/fiber/loop.h"
 #include "io/file.h"
@@ -14,6 +15,10 @@ namespace verity::node {
 
 void NodeImpl::enqueue(const std::vector<log::EntryPtr>& entries) {
   metrics_.consensus_commits_total += entries.size();
+  for (const Instant now = world_.clock.monotonic();
+       !entries.empty() && !proposed_at_.empty() && proposed_at_.front().first <= entries.back()->position();
+       proposed_at_.pop_front())
+    metrics_.consensus_duration.observe(now - proposed_at_.front().second);
   apply_queue_.insert(apply_queue_.end(), entries.begin(), entries.end());
   apply_work_.notify_all();
 }

@@ -18,6 +18,8 @@ namespace {
 constexpr std::string_view log_target = "verity_node";
 // A damaged disk can hold more damage than anybody wants to read.
 constexpr std::size_t damage_lines_max = 100;
+// Of a follower. What it is behind while everything goes well is what is under way.
+constexpr std::uint64_t ready_lag_entries_max = 10'000;
 
 log::LogOptions log_options(const NodeOptions& options, const DurableState& state) {
   return {.cluster_id = state.cluster_id,
@@ -247,14 +249,56 @@ Outcome<Head> NodeImpl::head(io::Wait& /*wait*/) {
 }
 
 bool NodeImpl::is_ready() const {
-  return !refuse_writes();
+  return !why_not_ready();
+}
+
+std::optional<Refusal> NodeImpl::why_not_ready() const {
+  if (auto refusal = refuse_writes()) return refusal;
+  if (serves()) return std::nullopt;
+  const std::optional<consensus::Member> primary = leader();
+  Refusal refusal{.code = RefusalCode::not_ready, .detail = {}};
+  if (!primary) {
+    refusal.detail = "no node leads that this one knows of; waiting for a majority of the cluster";
+    return refusal;
+  }
+  if (primary->id == options_.node_id) {
+    refusal.detail = "this node has just begun to lead and applies what came before";
+    return refusal;
+  }
+  const std::uint64_t behind = replicator_->cluster_committed().value - derived_.position.value;
+  if (derived_.position >= replicator_->cluster_committed() || behind <= ready_lag_entries_max)
+    return std::nullopt;
+  refusal.detail =
+      "follows node " + primary->id.describe() + ", " + std::to_string(behind) + " entries behind";
+  return refusal;
+}
+
+std::vector<NodePeer> NodeImpl::peers() const {
+  std::vector<NodePeer> peers;
+  if (transport_ == nullptr || !replicator_) return peers;
+  const std::optional<consensus::Member> leader = this->leader();
+  for (PeerStatus& peer : transport_->peers()) {
+    const bool leads = leader && leader->id == peer.id;
+    peers.push_back({.id = peer.id,
+                     .address = std::move(peer.address),
+                     .state = !peer.connected ? "unreachable"
+                              : leads         ? "leader"
+                              : leader        ? "follower"
+                                              : "connected",
+                     .connected = peer.connected,
+                     .last_seen = peer.last_seen,
+                     .round_trip = peer.round_trip,
+                     .acknowledged = replicator_->replica().acknowledged_by(peer.id),
+                     .problem = std::move(peer.problem)});
+  }
+  return peers;
 }
 
 NodeStatus NodeImpl::status() const {
   NodeStatus status;
   status.node_id = options_.node_id;
   status.view = replicator_ ? replicator_->view() : opened_.state->view;
-  const std::optional<consensus::Member> primary = replicator_ ? replicator_->primary() : std::nullopt;
+  const std::optional<consensus::Member> primary = leader();
   if (primary) status.leader = primary->id;
   status.commit_index = log_.committed();
   status.applied_index = derived_.position;
@@ -265,7 +309,9 @@ NodeStatus NodeImpl::status() const {
   status.tenants = derived_.catalogue.count();
   status.index_ready = index_ready_;
   status.damage = damage_;
-  if (const auto refusal = refuse_writes()) status.reason = refusal->detail;
+  status.peers = peers();
+  if (transport_ != nullptr) status.messages_dropped = transport_->messages_dropped();
+  if (const auto refusal = why_not_ready()) status.reason = refusal->detail;
   if (failure_) {
     status.state = "failed";
   } else if (stopping_) {
@@ -279,6 +325,7 @@ NodeStatus NodeImpl::status() const {
 }
 
 const NodeMetrics& NodeImpl::metrics() const {
+  if (replicator_) metrics_.view_changes_total = replicator_->view_changes();
   metrics_.queue_entries = log_.queued_entries();
   metrics_.queue_bytes = log_.queued_bytes();
   metrics_.scrubbed_bytes_total = scrubber_.bytes_total();

@@ -61,6 +61,8 @@ class NodeImpl final : public Node {
   // ---- writing
   std::optional<Refusal> refuse_writes() const;
   std::optional<Refusal> refuse_reads() const;
+  std::optional<Refusal> why_not_ready() const;
+  std::vector<NodePeer> peers() const;
   Outcome<const tenant::Tenant*> resolve(std::string_view name) const;
   // The receipt of an earlier request with this key; nothing if there was none. Does not suspend if there was none.
   std::optional<Outcome<AppendReceipt>> find_earlier(io::Wait& wait, TenantId tenant,
@@ -76,6 +78,8 @@ class NodeImpl final : public Node {
   std::optional<Refusal> await_consistency(io::Wait& wait, Consistency consistency);
   std::optional<Refusal> await_fate(io::Wait& wait, const log::Entry& entry);
   bool serves() const;
+  // As far as this node knows.
+  std::optional<consensus::Member> leader() const;
   Outcome<TenantInfo> change_tenant(io::Wait& wait, const log::TenantBody& body);
   // Ready for a change: this node leads, and the change before is applied, even if nobody waited for it.
   std::optional<Refusal> await_tenant_changes(io::Wait& wait);
@@ -117,6 +121,7 @@ class NodeImpl final : public Node {
   PeerTransport* const transport_;
   std::optional<Replicator> replicator_;  // none of a read-only node
 
+  std::deque<std::pair<Position, Instant>> proposed_at_;  // of a leader: not yet committed
   std::deque<log::EntryPtr> apply_queue_;
   std::deque<Waiting*> waiting_;
   io::Signal apply_work_;

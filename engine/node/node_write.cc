@@ -101,7 +101,12 @@ void NodeImpl::give_up_waiting() {
 }
 
 bool NodeImpl::serves() const {
-  return replicator_ && replicator_->leads() && derived_.position >= replicator_->serve_from();
+  const bool leads = replicator_ && replicator_->leads() && !replicator_->hears_nobody();
+  return leads && derived_.position >= replicator_->serve_from();
+}
+
+std::optional<consensus::Member> NodeImpl::leader() const {
+  return replicator_ && !replicator_->hears_nobody() ? replicator_->primary() : std::nullopt;
 }
 
 std::optional<Refusal> NodeImpl::await_leadership(io::Wait& wait) {
@@ -109,7 +114,7 @@ std::optional<Refusal> NodeImpl::await_leadership(io::Wait& wait) {
   io::Wait patient = wait.within(4 * options_.consensus.election_timeout_max);
   while (!serves()) {
     if (auto refusal = refuse_reads()) return refusal;
-    const std::optional<consensus::Member> primary = replicator_->primary();
+    const std::optional<consensus::Member> primary = leader();
     const bool somebody_else_leads = primary && primary->id != options_.node_id;
     if (somebody_else_leads || !applied_.wait(patient)) {
       Refusal refusal =
@@ -117,6 +122,7 @@ std::optional<Refusal> NodeImpl::await_leadership(io::Wait& wait) {
                                                     ? "node " + primary->id.describe() + " leads; ask there"
                                                     : "no node leads now; an election may be under way");
       refusal.retry_after = 1s;
+      if (somebody_else_leads) refusal.leader = primary->id;
       return refusal;
     }
   }
@@ -147,6 +153,7 @@ void NodeImpl::follow_role() {
     proposed_ = ProposedState();
     tenant_change_ = Position{};
     deleting_ = TenantId{0};
+    proposed_at_.clear();
     give_up_waiting();
   }
   applied_.notify_all();
@@ -185,7 +192,9 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
   header.kind = kind;
   header.tenant = tenant;
   header.release = release;
-  return replicator_->propose(header, body);
+  log::EntryPtr entry = replicator_->propose(header, body);
+  proposed_at_.emplace_back(entry->position(), world_.clock.monotonic());
+  return entry;
 }
 
 Outcome<AppendReceipt> NodeImpl::replay(io::Wait& wait, Position position, const IdempotencyKey& key) {

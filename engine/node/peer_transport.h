@@ -75,6 +75,8 @@ class PeerTransport {
   // How many other nodes are configured.
   virtual std::size_t others() const = 0;
   virtual std::vector<PeerStatus> peers() const = 0;
+  // Messages that did not get out: not connected, too much waited, or the connection ended.
+  virtual std::uint64_t messages_dropped() const = 0;
 };
 
 }  // namespace verity::node

@@ -145,8 +145,17 @@ void Replicator::flush_proposals() {
   if (!proposals_.empty()) step(consensus::Propose{std::exchange(proposals_, {})});
 }
 
-void Replicator::on_peer_connected(const consensus::Member& /*peer*/) {
-  // The next heartbeat, or the next suspicion, says all there is to say.
+void Replicator::on_peer_connected(const consensus::Member& peer) {
+  // To a member the next heartbeat, or the next suspicion, says all there is to say.
+  if (!state_.founders.contains(peer)) strangers_.push_back(peer);
+}
+
+// A blank disk learns that there is a cluster already, for as long as it is there.
+void Replicator::inform_strangers() {
+  std::erase_if(strangers_, [&](const consensus::Member& stranger) {
+    return !transport_->send(stranger, PeerLane::control,
+                             encode(consensus::FoundingMember{founding_record(state_)}));
+  });
 }
 
 void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) {
@@ -162,6 +171,10 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
     world_.logger.log(io::LogLevel::warn, log_target, "a message that makes no sense was ignored",
                       {{"from", from.describe()}, {"error", message.error().describe()}});
     return;
+  }
+  if (const auto* const heartbeat = std::get_if<consensus::Heartbeat>(&*message)) {
+    if (heartbeat->view == replica_.view())
+      heard_committed_ = std::max(heard_committed_, heartbeat->committed);
   }
   step(consensus::Receive{from, std::move(*message)});
 }
@@ -199,9 +212,11 @@ void Replicator::run_timers(io::Wait& wait) {
     if (now >= heartbeat_at_) {
       heartbeat_at_ = now + options_.heartbeat_interval;
       step(consensus::HeartbeatDue{});
+      inform_strangers();
     }
     if (now >= silence_at_) {
       draw_election_timeout();
+      set_hears_nobody(true);
       step(consensus::Silence{});
     }
   }
@@ -225,10 +240,13 @@ void Replicator::carry_out(consensus::Effect effect) {
     void operator()(consensus::AppendLog& e) const { self.append(e.entries); }
     void operator()(consensus::ReplaceLog& e) const { self.replace(e); }
     void operator()(consensus::Committed& e) const { self.commit(e.position); }
-    void operator()(consensus::BecamePrimary&) const { self.changed(); }
-    void operator()(consensus::BecameBackup&) const { self.changed(); }
+    void operator()(consensus::BecamePrimary&) const { self.entered_view(); }
+    void operator()(consensus::BecameBackup&) const { self.entered_view(); }
     void operator()(consensus::LostPrimary&) const { self.changed(); }
-    void operator()(consensus::HeardPrimary&) const { self.draw_election_timeout(); }
+    void operator()(consensus::HeardPrimary&) const {
+      self.draw_election_timeout();
+      self.set_hears_nobody(false);
+    }
     void operator()(consensus::Confirmed& e) const { self.answer(e.token, true); }
     void operator()(consensus::Unconfirmed& e) const { self.answer(e.token, false); }
     void operator()(consensus::Ignored&) const {}
@@ -253,6 +271,16 @@ void Replicator::trace(const consensus::Effect& effect) const {
                      {"view", replica_.view().value},
                      {"leader", leader},
                      {"commit_index", replica_.journal().committed().value}});
+}
+
+void Replicator::set_hears_nobody(bool hears_nobody) {
+  if (std::exchange(hears_nobody_, hears_nobody) != hears_nobody) changed();
+}
+
+void Replicator::entered_view() {
+  ++view_changes_;
+  hears_nobody_ = false;
+  changed();
 }
 
 void Replicator::changed() {

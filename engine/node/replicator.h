@@ -62,6 +62,12 @@ class Replicator final : public PeerReceiver {
   View view() const { return replica_.view(); }
   std::optional<consensus::Member> primary() const { return replica_.primary(); }
   Position committed() const { return replica_.journal().committed(); }
+  // The same of the leader, as far as it was heard.
+  Position cluster_committed() const { return std::max(heard_committed_, committed()); }
+  // Of whoever follows: for an election timeout nothing was heard of the leader; of the leader: of a majority.
+  bool hears_nobody() const { return hears_nobody_; }
+  // Views that were entered, leading or following.
+  std::uint64_t view_changes() const { return view_changes_; }
   // A primary decides nothing before this is applied.
   Position serve_from() const { return replica_.serve_from(); }
   const consensus::Replica& replica() const { return replica_; }
@@ -101,7 +107,10 @@ class Replicator final : public PeerReceiver {
   void replace(const consensus::ReplaceLog& effect);
   void take(log::EntryPtr entry);
   void commit(Position position);
+  void inform_strangers();
   void changed();
+  void entered_view();
+  void set_hears_nobody(bool hears_nobody);
   void answer(std::uint64_t token, bool confirmed);
   void draw_election_timeout();
   void fail_with(const Error& error);
@@ -132,6 +141,10 @@ class Replicator final : public PeerReceiver {
   io::Signal bulk_work_;
   io::Signal timers_work_;
 
+  Position heard_committed_;
+  bool hears_nobody_ = false;
+  std::vector<consensus::Member> strangers_;  // connected blank disks
+  std::uint64_t view_changes_ = 0;
   bool running_ = false;
   bool failed_ = false;
   io::CancelSource cancel_;

@@ -69,6 +69,7 @@ struct Refusal {
   std::string detail;  // a sentence for a person; place, value, what is allowed
   std::vector<FailedExpectation> failed_expectations{};
   Position position{};        // for damaged
+  NodeId leader{};            // for not_leader: who leads, if that is known
   bool limits_count = false;  // for limit_exceeded: how many there may be, not how large this request is
   Duration retry_after{};     // for overloaded, not_ready, idempotency_full
 

@@ -1,9 +1,13 @@
 #include "net/cluster/transport.h"
 
 #include "io/base/assert.h"
+#include "io/fiber/wait.h"
 
 namespace verity::cluster {
 namespace {
+
+constexpr Duration busy_patience = 500ms;
+constexpr Duration busy_retry_interval = 20ms;
 
 peer::Lane lane_of(node::PeerLane lane) {
   return lane == node::PeerLane::bulk ? peer::Lane::bulk : peer::Lane::control;
@@ -41,7 +45,13 @@ Status Transport::start(io::Wait& wait, std::function<node::NodeIdentity()> iden
         return hello_of(identity(), address);
       },
       *this);
-  return peers_->start(wait);
+  // The kernel takes a moment to close what a killed process listened on.
+  const Instant give_up = wait.now() + busy_patience;
+  while (true) {
+    Status started = peers_->start(wait);
+    if (started || started.error().code != ErrorCode::busy || wait.now() >= give_up) return started;
+    VERITY_TRY(wait.sleep(busy_retry_interval));
+  }
 }
 
 void Transport::stop(io::Wait& wait) {
@@ -82,6 +92,13 @@ std::vector<node::PeerStatus> Transport::peers() const {
                    .problem = row.last_problem});
   }
   return all;
+}
+
+std::uint64_t Transport::messages_dropped() const {
+  std::uint64_t dropped = 0;
+  if (peers_ == nullptr) return dropped;
+  for (const peer::LaneCounters& lane : peers_->metrics().lanes) dropped += lane.dropped;
+  return dropped;
 }
 
 void Transport::on_message(const peer::PeerIdentity& from, peer::Lane /*lane*/, std::uint16_t type,

@@ -84,6 +84,7 @@ Problem to_problem(node::Refusal refusal) {
   Problem problem{status_of(refusal), node::describe(refusal.code), std::move(refusal.detail)};
   problem.failed_expectations = std::move(refusal.failed_expectations);
   problem.position = refusal.position;
+  problem.leader = refusal.leader;
   problem.retry_after = refusal.retry_after;
   if (problem.status == 429 && problem.retry_after == Duration::zero()) problem.retry_after = 1s;
   return problem;
@@ -109,6 +110,7 @@ void answer(Response& response, const Problem& problem) {
   append_json_string(out, problem.detail);
   if (!problem.failed_expectations.empty()) append_failed_expectations(out, problem.failed_expectations);
   if (problem.position.value > 0) out += ",\"position\":" + problem.position.describe();
+  if (problem.leader.value > 0) out += ",\"leader\":" + problem.leader.describe();
   out += "}\n";
 }
 

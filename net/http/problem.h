@@ -23,6 +23,7 @@ struct Problem {
   std::string detail;     // place, value, what is allowed
   std::vector<node::FailedExpectation> failed_expectations{};
   Position position{};       // for damaged
+  NodeId leader{};           // for not_leader; 0: not known
   Duration retry_after{};    // zero: no advice
   std::string_view allow{};  // for 405: the methods this path knows
 };

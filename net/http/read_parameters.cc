@@ -91,7 +91,8 @@ std::optional<Duration> parse_wait(std::string_view text) {
 }
 
 std::expected<ReadParameters, Problem> parse_read_parameters(const Target& target, ReadScope scope) {
-  if (auto problem = refuse_unknown(target, {"from", "direction", "limit", "wait", "subject"})) {
+  if (auto problem =
+          refuse_unknown(target, {"from", "direction", "limit", "wait", "subject", "consistency"})) {
     return std::unexpected(*problem);
   }
   ReadParameters out;
@@ -105,6 +106,15 @@ std::expected<ReadParameters, Problem> parse_read_parameters(const Target& targe
   }
   if (auto problem = read_from(target, scope, out.request.from)) return std::unexpected(*problem);
   if (auto problem = read_subject(target, scope, out.request.subject)) return std::unexpected(*problem);
+  if (const auto text = target.parameter("consistency")) {
+    if (*text == "stale") {
+      out.request.consistency = node::Consistency::stale;
+    } else if (*text == "leader") {
+      out.request.consistency = node::Consistency::leader;
+    } else if (*text != "linearizable") {
+      return std::unexpected(bad_parameter("consistency", *text, "linearizable, leader, stale"));
+    }
+  }
   if (const auto text = target.parameter("limit")) {
     const auto limit = parse_number<std::uint32_t>(*text);
     if (!limit || *limit == 0 || *limit > read_limit_max)

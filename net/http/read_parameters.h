@@ -1,6 +1,7 @@
 // The query parameters of reads and subscriptions, checked.
 //
 //   from=7 | 42.2 | start | end    direction=forward | backward    limit=1..1000    wait=30s    subject=…
+//   consistency=linearizable | leader | stale
 #pragma once
 
 #include "engine/node/request.h"

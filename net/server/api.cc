@@ -46,6 +46,7 @@ struct Route {
   std::string_view pattern;  // "*" stands for any one segment
   Method method;
   Handler handler;
+  bool needs_node = true;  // false: answered while the node is still starting
 };
 
 // ---- tenants
@@ -62,23 +63,23 @@ void answer_tenant(const Exchange& exchange, const node::Outcome<node::TenantInf
 
 void put_tenant(const Exchange& exchange) {
   const std::string_view name = exchange.target.segments[tenant_segment];
-  answer_tenant(exchange, exchange.context.node.create_tenant(exchange.wait, name), 201);
+  answer_tenant(exchange, exchange.context.node().create_tenant(exchange.wait, name), 201);
 }
 
 void get_tenant(const Exchange& exchange) {
-  answer_tenant(exchange, exchange.context.node.find_tenant(exchange.target.segments[tenant_segment]), 200);
+  answer_tenant(exchange, exchange.context.node().find_tenant(exchange.target.segments[tenant_segment]), 200);
 }
 
 void delete_tenant(const Exchange& exchange) {
   const std::string_view name = exchange.target.segments[tenant_segment];
-  answer_tenant(exchange, exchange.context.node.delete_tenant(exchange.wait, name), 200);
+  answer_tenant(exchange, exchange.context.node().delete_tenant(exchange.wait, name), 200);
 }
 
 void list_tenants(const Exchange& exchange) {
   std::string& out = exchange.response.body;
   out += "{\"tenants\":[";
   bool is_first = true;
-  for (const node::TenantInfo& tenant : exchange.context.node.tenants()) {
+  for (const node::TenantInfo& tenant : exchange.context.node().tenants()) {
     if (!is_first) out += ",\n";
     is_first = false;
     http::append_tenant(out, tenant);
@@ -116,7 +117,7 @@ std::optional<Problem> read_idempotency(const Exchange& exchange, std::string_vi
 }
 
 void answer_append(const Exchange& exchange, const node::AppendRequest& append, bool is_single_stream) {
-  const auto outcome = exchange.context.node.append(exchange.wait, append);
+  const auto outcome = exchange.context.node().append(exchange.wait, append);
   if (!outcome) return exchange.refuse(outcome.error());
   exchange.response.status = 201;
   if (outcome->replayed) exchange.response.headers.emplace_back("Idempotent-Replayed", "true");
@@ -190,11 +191,11 @@ node::Outcome<node::EventPage> read_or_wait(const Exchange& exchange,
   Context& context = exchange.context;
   const Instant until = exchange.wait.now() + parameters.wait;
   for (;;) {
-    auto page = context.node.read(exchange.wait, parameters.request);
+    auto page = context.node().read(exchange.wait, parameters.request);
     if (!page || !page->events.empty() || !page->next) return page;
     if (exchange.wait.now() >= until || context.stopping.is_cancelled()) return page;
     io::Wait patient = exchange.wait.under(context.stopping).until(until);
-    context.node.wait_for_events(patient, parameters.request, page->awaited());
+    context.node().wait_for_events(patient, parameters.request, page->awaited());
     ignore(exchange.wait.yield(),
            "the next read notices");  // whoever wakes us early does not starve the others
   }
@@ -239,7 +240,7 @@ void subscribe_to_tenant(const Exchange& exchange) {
 }
 
 void get_head(const Exchange& exchange) {
-  const auto head = exchange.context.node.head(exchange.wait);
+  const auto head = exchange.context.node().head(exchange.wait);
   if (!head) return exchange.refuse(head.error());
   http::append_head(exchange.response.body, *head);
 }
@@ -254,11 +255,11 @@ void get_ready(const Exchange& exchange) {
   if (exchange.context.stopping.is_cancelled()) {
     return exchange.refuse(Problem{503, "not_ready", "the server is stopping"});
   }
-  if (exchange.context.node.is_ready()) {
+  if (exchange.context.started != nullptr && exchange.context.node().is_ready()) {
     exchange.response.body = "{\"status\":\"ready\"}\n";
     return;
   }
-  const node::NodeStatus status = exchange.context.node.status();
+  const node::NodeStatus status = exchange.context.status();
   exchange.refuse(
       Problem{503, "not_ready", status.reason.empty() ? "the node is " + status.state : status.reason});
 }
@@ -282,15 +283,15 @@ void answer_proof(const Exchange& exchange, node::Outcome<std::string> proof) {
 void prove_inclusion(const Exchange& exchange) {
   const auto parameters = http::parse_inclusion_parameters(exchange.target);
   if (!parameters) return exchange.refuse(parameters.error());
-  answer_proof(exchange,
-               exchange.context.node.prove_inclusion(exchange.wait, parameters->position, parameters->event));
+  answer_proof(exchange, exchange.context.node().prove_inclusion(exchange.wait, parameters->position,
+                                                                 parameters->event));
 }
 
 void prove_consistency(const Exchange& exchange) {
   const auto parameters = http::parse_consistency_parameters(exchange.target);
   if (!parameters) return exchange.refuse(parameters.error());
-  const Position to = parameters->to.value_or(exchange.context.node.status().applied_index);
-  answer_proof(exchange, exchange.context.node.prove_consistency(exchange.wait, parameters->from, to));
+  const Position to = parameters->to.value_or(exchange.context.node().status().applied_index);
+  answer_proof(exchange, exchange.context.node().prove_consistency(exchange.wait, parameters->from, to));
 }
 
 constexpr std::array client_routes = std::to_array<Route>({
@@ -307,14 +308,14 @@ constexpr std::array client_routes = std::to_array<Route>({
     {"/v1/head", Method::get, get_head},
     {"/v1/proofs/inclusion", Method::get, prove_inclusion},
     {"/v1/proofs/consistency", Method::get, prove_consistency},
-    {"/health/live", Method::get, get_live},
-    {"/health/ready", Method::get, get_ready},
-    {"/status", Method::get, get_status},
-    {"/metrics", Method::get, get_metrics},
+    {"/health/live", Method::get, get_live, false},
+    {"/health/ready", Method::get, get_ready, false},
+    {"/status", Method::get, get_status, false},
+    {"/metrics", Method::get, get_metrics, false},
 });
 
 constexpr std::array metrics_routes = std::to_array<Route>({
-    {"/metrics", Method::get, get_metrics},
+    {"/metrics", Method::get, get_metrics, false},
 });
 
 bool matches(std::string_view pattern, const std::vector<std::string>& segments) {
@@ -332,13 +333,22 @@ bool is_streaming(const Route& route) {
   return route.pattern.ends_with("/subscribe");
 }
 
+void refuse_while_starting(const Exchange& exchange) {
+  Problem problem{503, "not_ready", "the node is starting: " + exchange.context.status().reason};
+  problem.retry_after = 1s;
+  exchange.refuse(problem);
+}
+
 void dispatch(const Exchange& exchange, std::span<const Route> routes) {
   const Method method = exchange.request.method;
   std::string allowed;
   for (const Route& route : routes) {
     if (!matches(route.pattern, exchange.target.segments)) continue;
     const bool is_head_of_get = method == Method::head && route.method == Method::get && !is_streaming(route);
-    if (route.method == method || is_head_of_get) return route.handler(exchange);
+    if (route.method == method || is_head_of_get) {
+      const bool can_answer = exchange.context.started != nullptr || !route.needs_node;
+      return can_answer ? route.handler(exchange) : refuse_while_starting(exchange);
+    }
     if (!allowed.empty()) allowed += ", ";
     allowed += describe(route.method);
     if (route.method == Method::get && !is_streaming(route)) allowed += ", HEAD";

@@ -1,6 +1,8 @@
 // What every connection of a server shares.
 #pragma once
 
+#include "engine/node/node.h"
+#include "io/base/assert.h"
 #include "io/base/units.h"
 #include "io/fiber/wait.h"
 #include "io/world.h"
@@ -9,22 +11,18 @@
 #include "net/server/memory_budget.h"
 #include "net/server/options.h"
 
-namespace verity::node {
-class Node;
-}
+#include <functional>
 
 namespace verity::server {
 
 struct Context {
-  Context(const io::World& the_world, node::Node& the_node, ServerOptions the_options, Instant now)
+  Context(const io::World& the_world, ServerOptions the_options, Instant now)
       : world(the_world),
-        node(the_node),
         options(std::move(the_options)),
         started_at(now),
         memory(options.memory_bytes_max) {}
 
   const io::World world;
-  node::Node& node;
   const ServerOptions options;
   const Instant started_at;
 
@@ -36,6 +34,16 @@ struct Context {
   MemoryBudget memory;
   http::JsonChecker json;  // nobody suspends while using it
   ServerCounters counters;
+
+  // None while it is starting: what it is waiting for is then known to `starting`.
+  node::Node* started = nullptr;
+  std::function<node::NodeStatus()> starting;
+
+  node::Node& node() const {
+    VERITY_ASSERT(started != nullptr);
+    return *started;
+  }
+  node::NodeStatus status() const { return started != nullptr ? started->status() : starting(); }
 };
 
 }  // namespace verity::server

@@ -7,6 +7,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <limits>
 #include <sstream>
 
@@ -81,9 +82,12 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
                    metrics.log_bytes_total);
   families.counter("verity_consensus_commits_total", "Entries committed", metrics.consensus_commits_total);
   families.gauge("verity_consensus_view", "Current consensus view", status.view.value);
-  families.gauge(
-      "verity_consensus_leader", "Current leader node ID, 0 if none",
-      status.state == "leader" || status.state == "read_only" ? status.node_id.value : std::uint64_t{0});
+  families.gauge("verity_consensus_leader", "Current leader node ID, 0 if none", status.leader.value);
+  families.counter("verity_consensus_view_changes_total",
+                   "Views this process has entered, as leader or follower", metrics.view_changes_total);
+  families.histogram("verity_consensus_duration_seconds",
+                     "On the leader: from an entry's proposal until it is committed",
+                     metrics.consensus_duration);
   families.gauge("verity_commit_position", "Position of the last committed entry", status.commit_index.value);
   families.gauge("verity_applied_position", "Position of the last applied entry", status.applied_index.value);
   families.gauge("verity_active_tenants", "Tenants that exist", status.tenants);
@@ -106,6 +110,34 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
                    metrics.scrub_rounds_total);
   families.counter("verity_damaged_entries_total", "Damaged entries found by start, reads or the scrubber",
                    metrics.damaged_entries_total);
+}
+
+// By address: the id of a node that has never answered is not known.
+void add_peers(Families& families, const node::NodeStatus& status) {
+  MetricFamily& connected =
+      families.add("verity_peer_connected", "1 while the other node is connected", MetricType::Gauge);
+  for (const node::NodePeer& peer : status.peers) {
+    ClientMetric metric;
+    metric.label.push_back({"peer", peer.address});
+    metric.gauge.value = peer.connected ? 1.0 : 0.0;
+    connected.metric.push_back(metric);
+  }
+  MetricFamily lag{"verity_peer_lag_entries",
+                   "On the leader: committed entries that the other node has not acknowledged",
+                   MetricType::Gauge,
+                   {}};
+  for (const node::NodePeer& peer : status.peers) {
+    if (!peer.acknowledged) continue;
+    ClientMetric metric;
+    metric.label.push_back({"peer", peer.address});
+    metric.gauge.value = static_cast<double>(status.commit_index.value) -
+                         static_cast<double>(std::min(status.commit_index, *peer.acknowledged).value);
+    lag.metric.push_back(metric);
+  }
+  if (!lag.metric.empty()) families.add(lag.name.c_str(), lag.help.c_str(), lag.type).metric = lag.metric;
+  families.counter("verity_peer_messages_dropped_total",
+                   "Messages to other nodes that were dropped: not connected, queue full, or connection lost",
+                   status.messages_dropped);
 }
 
 void add_server(Families& families, const Context& context) {
@@ -133,7 +165,10 @@ void add_server(Families& families, const Context& context) {
 
 std::string render_metrics(const Context& context) {
   Families families;
-  add_node(families, context.node.status(), context.node.metrics());
+  const node::NodeStatus status = context.status();
+  static const node::NodeMetrics none_yet;
+  add_node(families, status, context.started != nullptr ? context.node().metrics() : none_yet);
+  if (!status.peers.empty()) add_peers(families, status);
   add_server(families, context);
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families.all());

@@ -12,8 +12,8 @@ constexpr std::uint32_t refusing_max = 64;
 
 }  // namespace
 
-Server::Server(const io::World& world, node::Node& node, ServerOptions options, Instant now)
-    : context_(world, node, std::move(options), now) {}
+Server::Server(const io::World& world, ServerOptions options, Instant now)
+    : context_(world, std::move(options), now) {}
 
 Server::~Server() {
   VERITY_ASSERT_NOTE(fibers_.count() == 0, "stop() comes before destruction");
@@ -21,13 +21,27 @@ Server::~Server() {
 
 Result<std::unique_ptr<Server>> Server::start(io::Wait& wait, const io::World& world, node::Node& node,
                                               ServerOptions options) {
+  // Nobody is served before this call has returned, so nobody is told of a node that is starting.
+  VERITY_TRY_ASSIGN(auto server, listen(wait, world, std::move(options), [] { return node::NodeStatus(); }));
+  server->serve(node);
+  return server;
+}
+
+void Server::serve(node::Node& node) {
+  VERITY_ASSERT(context_.started == nullptr);
+  context_.started = &node;
+}
+
+Result<std::unique_ptr<Server>> Server::listen(io::Wait& wait, const io::World& world, ServerOptions options,
+                                               std::function<node::NodeStatus()> starting) {
   const std::optional<io::Address> metrics_address = options.metrics_address;
   VERITY_TRY_ASSIGN(auto clients, world.network.listen(wait, options.client_address));
   std::unique_ptr<io::Listener> metrics;
   if (metrics_address) {
     VERITY_TRY_ASSIGN(metrics, world.network.listen(wait, *metrics_address));
   }
-  std::unique_ptr<Server> server(new Server(world, node, std::move(options), wait.now()));
+  std::unique_ptr<Server> server(new Server(world, std::move(options), wait.now()));
+  server->context_.starting = std::move(starting);
   server->client_address_ = clients->address();
   server->fibers_.add();
   world.loop.spawn("accept clients", [server = server.get(), listener = std::move(clients)]() mutable {

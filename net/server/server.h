@@ -1,7 +1,8 @@
 // Listens, accepts, recognises what is spoken and lets the node answer. One fiber per connection, on the loop
 // of the world that was handed in.
 //
-//   auto server = Server::start(wait, world, node, options);
+//   auto server = Server::listen(wait, world, options, starting);   // health, status and metrics are answered
+//   server->serve(node);                                            // everything is
 //   ...
 //   ignore(server->stop(wait), ...);   // answers what is under way; the node is stopped after that
 #pragma once
@@ -14,6 +15,7 @@
 #include "net/server/options.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -28,8 +30,13 @@ namespace verity::server {
 
 class Server {
  public:
-  // busy: an address is taken; the message names its holder where the system tells. `world` and `node`
-  // outlive the server.
+  // busy: an address is taken; the message names its holder where the system tells. `world` outlives the server.
+  // `starting` is asked for the state of the node until there is one.
+  static Result<std::unique_ptr<Server>> listen(io::Wait& wait, const io::World& world, ServerOptions options,
+                                                std::function<node::NodeStatus()> starting);
+  // Once. `node` outlives the server.
+  void serve(node::Node& node);
+  // Both, for a node that is there.
   static Result<std::unique_ptr<Server>> start(io::Wait& wait, const io::World& world, node::Node& node,
                                                ServerOptions options);
   ~Server();
@@ -48,7 +55,7 @@ class Server {
   const ServerCounters& counters() const { return context_.counters; }
 
  private:
-  Server(const io::World& world, node::Node& node, ServerOptions options, Instant now);
+  Server(const io::World& world, ServerOptions options, Instant now);
   void accept_from(std::unique_ptr<io::Listener> listener, ListenerKind kind);
   void take(std::unique_ptr<io::Socket> socket, ListenerKind kind, std::uint64_t& open,
             std::uint32_t open_max);

@@ -620,6 +620,50 @@ TEST_F(Operation, HealthStatusHeadAndTenants) {
   });
 }
 
+TEST_F(Operation, WhileTheNodeStartsItsStateIsTold) {
+  bool is_done = false;
+  loop_.spawn("test", [&] {
+    io::Wait wait(loop_);
+    auto listening = Server::listen(wait, world_, options_, [] {
+      node::NodeStatus status;
+      status.node_id = NodeId{2};
+      status.state = "starting";
+      status.reason = "waiting for node1:7001";
+      status.peers.push_back({.id = NodeId{},
+                              .address = "node1:7001",
+                              .state = "unreachable",
+                              .last_seen = {},
+                              .round_trip = {},
+                              .acknowledged = {},
+                              .problem = "refused"});
+      return status;
+    });
+    ASSERT_TRUE(listening);
+    server_ = std::move(*listening);
+    EXPECT_EQ(ask(wait, "GET", "/health/live").status, 200);
+    const Answer ready = ask(wait, "GET", "/health/ready");
+    EXPECT_EQ(ready.status, 503);
+    EXPECT_TRUE(ready.has("waiting for node1:7001"));
+    const Answer status = ask(wait, "GET", "/status");
+    EXPECT_TRUE(status.has(R"("state":"starting")")) << status.body;
+    EXPECT_TRUE(status.has(
+        R"({"id":null,"address":"node1:7001","state":"unreachable","last_seen":null,"problem":"refused"})"))
+        << status.body;
+    EXPECT_TRUE(ask(wait, "GET", "/metrics").has("verity_peer_connected{peer=\"node1:7001\"} 0"));
+    const Answer refused = ask(wait, "GET", "/v1/tenants");
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_TRUE(refused.has("not_ready"));
+    server_->serve(node_);
+    EXPECT_EQ(ask(wait, "GET", "/health/ready").status, 200);
+    EXPECT_EQ(ask(wait, "GET", "/v1/tenants").status, 200);
+    server_->stop(wait);
+    server_.reset();
+    is_done = true;
+  });
+  ASSERT_TRUE(run_to_end(loop_, clock_));
+  EXPECT_TRUE(is_done);
+}
+
 TEST_F(Operation, MetricsOnBothListeners) {
   options_.metrics_address = io::Address{"127.0.0.1", 9090};
   run([&](io::Wait& wait) {

@@ -5,6 +5,8 @@
 #include "net/http/json_writer.h"
 #include "net/server/context.h"
 
+#include <algorithm>
+
 namespace verity::server {
 
 namespace {
@@ -19,10 +21,26 @@ void add(std::string& out, std::string_view key, std::string_view text) {
   http::append_json_string(out, text);
 }
 
+void add_peer(std::string& out, const node::NodePeer& peer, Position commit) {
+  out += "{\"id\":";
+  peer.id.value == 0 ? out += "null" : out += peer.id.describe();
+  add(out, ",\"address\":", peer.address);
+  add(out, ",\"state\":", peer.state);
+  out += ",\"last_seen\":";
+  peer.last_seen == Timestamp{} ? out += "null" : out += '"' + peer.last_seen.describe() + '"';
+  if (peer.round_trip) add(out, ",\"round_trip_us\":", static_cast<std::uint64_t>(*peer.round_trip / 1us));
+  if (peer.acknowledged) {
+    add(out, ",\"acknowledged_index\":", peer.acknowledged->value);
+    add(out, ",\"lag\":", commit.value - std::min(commit, *peer.acknowledged).value);
+  }
+  if (!peer.connected && !peer.problem.empty()) add(out, ",\"problem\":", peer.problem);
+  out += '}';
+}
+
 }  // namespace
 
 void append_status(std::string& out, const Context& context) {
-  const node::NodeStatus status = context.node.status();
+  const node::NodeStatus status = context.status();
   const bool is_stopping = context.stopping.is_cancelled();
   const Duration uptime = context.world.clock.monotonic() - context.started_at;
   add(out, "{\"node_id\":", status.node_id.value);
@@ -31,7 +49,16 @@ void append_status(std::string& out, const Context& context) {
   add(out, ",\"view\":", status.view.value);
   add(out, ",\"commit_index\":", status.commit_index.value);
   add(out, ",\"applied_index\":", status.applied_index.value);
-  out += ",\"cluster\":{\"peers\":[]}";
+  out += ",\"leader\":";
+  status.leader.value == 0 ? out += "null" : out += status.leader.describe();
+  out += ",\"cluster\":{\"peers\":[";
+  bool is_first = true;
+  for (const node::NodePeer& peer : status.peers) {
+    if (!is_first) out += ',';
+    is_first = false;
+    add_peer(out, peer, status.commit_index);
+  }
+  out += "]}";
   add(out, ",\"durable_position\":", status.durable_position.value);
   add(out, ",\"sync_mode\":", status.sync_mode == node::SyncMode::fsync ? "fsync" : "async");
   add(out, ",\"io_backend\":", context.options.io_backend);
@@ -41,7 +68,7 @@ void append_status(std::string& out, const Context& context) {
   out += ",\"index_ready\":";
   out += status.index_ready ? "true" : "false";
   out += ",\"damage\":[";
-  bool is_first = true;
+  is_first = true;
   for (const std::string& line : status.damage) {
     add(out, is_first ? "" : ",", line);
     is_first = false;

@@ -57,12 +57,14 @@ class Subscription {
     request_.from = subject_.from;
     request_.limit = http::read_limit_max;
     request_.awaits_stream = true;
+    // What this node has not applied yet it sends as soon as it has.
+    request_.consistency = node::Consistency::stale;
     request_.bytes_max = context.options.subscription_page_bytes_max;
   }
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
 
-  node::Outcome<node::EventPage> read(io::Wait& wait) { return context_.node.read(wait, request_); }
+  node::Outcome<node::EventPage> read(io::Wait& wait) { return context_.node().read(wait, request_); }
 
   void run(http::StreamWriter& writer, node::EventPage page) {
     io::Wait wait(context_.world.loop, &context_.aborting);
@@ -90,7 +92,7 @@ class Subscription {
           heartbeat_at = wait.now() + context_.options.heartbeat_interval;
         }
         io::Wait until_heartbeat = idle.until(heartbeat_at);
-        context_.node.wait_for_events(until_heartbeat, request_, page.awaited());
+        context_.node().wait_for_events(until_heartbeat, request_, page.awaited());
         ignore(wait.yield(), "the next read notices");  // whoever wakes us early does not starve the others
       }
       page = {};

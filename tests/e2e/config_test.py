@@ -18,11 +18,11 @@ class Configuration(TestCase):
         self.assertRegex(self.assertFine(run(ADMIN, "--version")).stdout, r"^verity-admin \d+\.\d+\.\d+\n$")
 
     def test_validate_prints_what_would_act(self):
-        path = self.config('[server]\nnode_id = 2\n[consensus]\nheartbeat_interval = "50ms"\n')
+        path = self.config('[server]\nnode_id = 2\n[projections]\ncache_size = "2GB"\n')
         process = self.assertFine(run(SERVER, "--config", path, "--validate", "--log-level", "debug"))
         self.assertIn(f"[server] node_id = 2  ({path}:2)\n", process.stdout)
         self.assertIn('[telemetry] log_level = "debug"  (flag --log-level)\n', process.stdout)
-        self.assertIn("[consensus] heartbeat_interval: accepted, has no effect in this version\n", process.stdout)
+        self.assertIn("[projections] cache_size: accepted, has no effect in this version\n", process.stdout)
         self.assertIn("The configuration is fine.\n", process.stdout)
 
     def test_validate_reports_all_problems_at_once(self):
@@ -45,10 +45,10 @@ class Configuration(TestCase):
         self.assertEqual(started.returncode, 1)
         self.assertEqual(started.stderr, run(SERVER, "--config", path, "--validate").stderr)
 
-    def test_peers_and_open_addresses_are_refused(self):
-        process = run(SERVER, "--cluster-peers", "node2:7001,node3:7001")
+    def test_an_even_cluster_and_open_addresses_are_refused(self):
+        process = run(SERVER, "--node-id", "1", "--cluster-peers", "node2:7001")
         self.assertEqual(process.returncode, 1)
-        self.assertIn("single nodes only", process.stderr)
+        self.assertIn("makes a cluster of 2", process.stderr)
         process = run(SERVER, "--bind", "0.0.0.0:7000", "--data-dir", str(self.data_dir))
         self.assertEqual(process.returncode, 1)
         self.assertIn("--allow-insecure", process.stderr)

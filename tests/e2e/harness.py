@@ -65,11 +65,19 @@ class Server:
         return [line["message"] for line in self.log()]
 
     def wait_ready(self):
+        return self._wait_line("Ready")
+
+    def wait_listening(self):
+        """Health, status and metrics are answered from here on."""
+        return self._wait_line("Listening; requests are served when the node has started")
+
+    def _wait_line(self, message):
+        """The line that tells the addresses."""
         deadline = time.monotonic() + PATIENCE
         with self.changed:
             while True:
                 for line in self.lines:
-                    if line is not None and '"message":"Ready"' in line:
+                    if line is not None and f'"message":"{message}"' in line:
                         fields = json.loads(line)["fields"]
                         self.address = fields["bind_address"]
                         self.metrics_address = fields["metrics_address"]

@@ -20,6 +20,8 @@ struct Arguments {
   std::string config_path;
   std::string tenant;
   bool yes = false;
+  std::string peers;
+  std::uint64_t timeout_seconds = 60;
   AppendCommand append;
   ReadCommand read;
   InclusionCommand inclusion;
@@ -71,6 +73,17 @@ class CommandLineBuilder {
     add(app_, "status", "State of the server, one `key: value` a line", [&] { return show_status(context); });
     CLI::App& node = add_group("node", "One node of the cluster");
     add(node, "status", "The same as `status`", [&] { return show_status(context); });
+    CLI::App& cluster = add_group("cluster", "The cluster, as one of its nodes sees it");
+    add(cluster, "status", "A table of its nodes", [&] { return show_cluster(context); });
+    CLI::App* ping = add(cluster, "ping", "Whether the cluster ports of nodes can be reached from here",
+                         [this] { return ping_peers(arguments_.context, arguments_.peers); });
+    ping->add_option("--peers", arguments_.peers,
+                     "Their addresses, separated by commas (default: those the server knows)");
+    CLI::App* healthy =
+        add(cluster, "wait-healthy", "Wait until every node leads or follows and is not far behind",
+            [this] { return wait_until_healthy(arguments_.context, arguments_.timeout_seconds); });
+    healthy->add_option("--timeout", arguments_.timeout_seconds, "Seconds to wait (default 60)")
+        ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{86'400}));
     add(app_, "metrics", "Metrics of the server, as Prometheus reads them",
         [&] { return show_metrics(context); });
     add(app_, "head", "The last committed entry: position, hash and root of the tree",

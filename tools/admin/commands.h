@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace verity::tools {
 
@@ -21,6 +22,17 @@ struct Context {
 int show_status(const Context& context);
 int show_metrics(const Context& context);
 int show_head(const Context& context);
+
+// ---- of its cluster, as the server sees it
+
+int show_cluster(const Context& context);
+// Fine when the server leads or follows and all other nodes do and are not far behind; a failure, saying what is missing,
+// when that has not come about in time.
+int wait_until_healthy(const Context& context, std::uint64_t timeout_seconds);
+// Connects each address of the list ("host:port,…"; empty: those the server knows). A failure if one does not answer.
+int ping_peers(const Context& context, const std::string& list);
+// Nothing: the failure has been printed.
+std::optional<std::vector<std::string>> peer_addresses(const Context& context);
 
 int create_tenant(const Context& context, const std::string& name);
 int delete_tenant(const Context& context, const std::string& name);

@@ -92,6 +92,7 @@ class Loader {
     take_environment(environment);
     take_flags(flags);
     check_addresses();
+    check_peers();
     check_consensus();
     check_limits();
     fill();
@@ -178,9 +179,13 @@ class Loader {
 
   const Setting& setting(Key key) const { return loaded_.config.settings.at(key); }
   std::uint64_t number(Key key) const { return std::get<std::uint64_t>(setting(key).value); }
+  Duration duration(Key key) const { return Duration(static_cast<std::int64_t>(number(key))); }
   bool flag(Key key) const { return std::get<bool>(setting(key).value); }
   const std::string& text(Key key) const { return std::get<std::string>(setting(key).value); }
   const io::Address& address(Key key) const { return std::get<io::Address>(setting(key).value); }
+  const std::vector<io::Address>& peers() const {
+    return std::get<std::vector<io::Address>>(setting(Key::cluster_peers).value);
+  }
   std::string shown(Key key) const {
     return row_of(key).describe() + " = " + describe_value(row_of(key), setting(key).value);
   }
@@ -190,8 +195,9 @@ class Loader {
   }
 
   void check_addresses() {
-    for (const Key key : {Key::bind_address, Key::metrics_address}) {
-      if (address(key).is_loopback() || flag(Key::allow_insecure)) continue;
+    for (const Key key : {Key::bind_address, Key::metrics_address, Key::cluster_address}) {
+      const bool listens = key != Key::cluster_address || !peers().empty();
+      if (!listens || address(key).is_loopback() || flag(Key::allow_insecure)) continue;
       complain(setting(key).origin,
                shown(key) +
                    ": this version does not speak TLS, so everybody who reaches this address could read and "
@@ -208,6 +214,53 @@ class Loader {
       complain(place_of(first, second), row_of(first).describe() + " and " + row_of(second).describe() +
                                             " are both " + address(first).describe() +
                                             "; each needs a port of its own");
+    }
+  }
+
+  // Whether somebody who listens at `own` would reach itself at `peer`, as far as the texts tell. The rest is noticed
+  // in the handshake.
+  static bool reaches(const io::Address& own, const io::Address& peer) {
+    const bool everywhere = own.host == "0.0.0.0" || own.host == "::";
+    return peer.port == own.port && (peer.host == own.host || (everywhere && peer.is_loopback()));
+  }
+
+  void check_peers() {
+    const std::string& place = setting(Key::cluster_peers).origin;
+    const std::string listed = row_of(Key::cluster_peers).describe() + " lists ";
+    const io::Address& own = address(Key::cluster_address);
+    for (std::size_t i = 0; i < peers().size(); ++i) {
+      const io::Address& peer = peers()[i];
+      if (peer.port == 0) complain(place, listed + peer.describe() + ": nobody can be reached at port 0");
+      if (reaches(own, peer)) {
+        complain(place, listed + peer.describe() + ", which is this node itself (" +
+                            shown(Key::cluster_address) + "); name the other nodes only");
+      }
+      if (std::find(peers().begin(), peers().begin() + static_cast<std::ptrdiff_t>(i), peer) !=
+          peers().begin() + static_cast<std::ptrdiff_t>(i))
+        complain(place, listed + peer.describe() + " twice");
+    }
+    if (peers().empty()) {
+      if (setting(Key::cluster_address).given) {
+        loaded_.notes.push_back(setting(Key::cluster_address).origin + ": " +
+                                row_of(Key::cluster_address).describe() + " has no effect without " +
+                                row_of(Key::cluster_peers).describe() + ": the node is alone");
+      }
+      return;
+    }
+    if (peers().size() % 2 == 1 || peers().size() > 6) {
+      complain(place, listed + std::to_string(peers().size()) + (peers().size() == 1 ? " node" : " nodes") +
+                          ", which with this one makes a cluster of " + std::to_string(peers().size() + 1) +
+                          "; allowed are 1, 3, 5 and 7: name 2, 4 or 6 others, or none");
+    }
+    if (!setting(Key::node_id).given) {
+      complain(place,
+               listed +
+                   "other nodes, but nothing says which number this one has; give each node of the cluster a "
+                   "number of its own with --node-id ([server] node_id, VERITY_NODE_ID)");
+    }
+    if (own.port == 0) {
+      complain(place_of(Key::cluster_address, Key::cluster_peers),
+               shown(Key::cluster_address) + ": the other nodes have to know the port");
     }
   }
 
@@ -240,6 +293,8 @@ class Loader {
     ServerConfig& config = loaded_.config;
     config.bind_address = address(Key::bind_address);
     config.metrics_address = address(Key::metrics_address);
+    config.cluster_address = address(Key::cluster_address);
+    config.cluster_peers = peers();
     config.data_dir = text(Key::data_dir);
     config.log_level = *io::parse_log_level(text(Key::log_level));
     const std::string& backend = text(Key::io_backend);
@@ -251,6 +306,10 @@ class Loader {
     config.node.sync_mode = text(Key::sync_mode) == "async" ? node::SyncMode::async : node::SyncMode::fsync;
     config.node.read_only = flag(Key::read_only);
     config.node.segment_bytes = number(Key::segment_size);
+    config.node.consensus = {.heartbeat_interval = duration(Key::heartbeat_interval),
+                             .election_timeout_min = duration(Key::election_timeout_min),
+                             .election_timeout_max = duration(Key::election_timeout_max),
+                             .entries_per_message_max = number(Key::max_entries_per_rpc)};
     config.node.limits = {.tenants_max = number(Key::max_tenants),
                           .streams_per_tenant_max = number(Key::max_streams_per_tenant),
                           .record_bytes_max = number(Key::max_record_size),

@@ -50,6 +50,8 @@ enum class IoBackend : std::uint8_t { automatic, io_uring, fallback };
 struct ServerConfig {
   io::Address bind_address;
   io::Address metrics_address;
+  io::Address cluster_address;
+  std::vector<io::Address> cluster_peers;  // empty: the node is alone
   std::string data_dir;
   io::LogLevel log_level = io::LogLevel::info;
   IoBackend io_backend = IoBackend::automatic;

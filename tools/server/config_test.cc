@@ -146,12 +146,11 @@ tracing_endpoint = "http://jaeger:14268/api/traces"
 
 TEST(Config, KeysActingLaterAreCheckedAndNamed) {
   const LoadedConfig loaded = from_file(
-      "[server]\ncluster_address = \"127.0.0.1:7009\"\n[consensus]\nheartbeat_interval = \"50ms\"\n"
+      "[encryption]\nkms_key_id = \"k\"\n"
       "[projections]\ncache_size = \"2GB\"\n");
   ASSERT_THAT(loaded.problems, IsEmpty());
-  EXPECT_THAT(
-      keys_acting_later(loaded.config),
-      ElementsAre("[server] cluster_address", "[consensus] heartbeat_interval", "[projections] cache_size"));
+  EXPECT_THAT(keys_acting_later(loaded.config),
+              ElementsAre("[projections] cache_size", "[encryption] kms_key_id"));
   EXPECT_THAT(describe_config(loaded.config),
               HasSubstr("[projections] cache_size: accepted, has no effect in this version\n"));
   EXPECT_THAT(
@@ -178,11 +177,64 @@ TEST(Config, RefusedKeysSayWhy) {
               HasSubstr("client certificates come with TLS"));
   EXPECT_THAT(problem_of("[encryption]\nenabled = true\n"), HasSubstr("stores data unencrypted"));
   EXPECT_THAT(problem_of("[telemetry]\ntracing_enabled = true\n"), HasSubstr("sends no traces"));
-  EXPECT_THAT(problem_of("[server]\ncluster_peers = [\"node2:7001\", \"node3:7001\"]\n"),
-              HasSubstr("single nodes only"));
-  const LoadedConfig flag = load_config(std::nullopt, {}, {{Key::cluster_peers, "node2:7001,node3:7001"}});
-  EXPECT_THAT(flag.problems,
-              ElementsAre(AllOf(StartsWith("flag --cluster-peers: "), HasSubstr("single nodes only"))));
+}
+
+// ---- a cluster
+
+std::vector<std::string> peer_problems(std::string_view peers, std::string_view more = {}) {
+  return from_file("[server]\nnode_id = 1\ncluster_peers = " + std::string(peers) + "\n" + std::string(more))
+      .problems;
+}
+
+TEST(Config, PeersAndConsensusKeysAct) {
+  const LoadedConfig loaded = from_file(
+      "[server]\nnode_id = 3\ncluster_address = \"127.0.0.1:7009\"\ncluster_peers = [\"node1:7001\", "
+      "\"node2:7001\"]\n"
+      "[consensus]\nheartbeat_interval = \"50ms\"\nelection_timeout_min = \"200ms\"\n"
+      "election_timeout_max = \"2s\"\nmax_entries_per_rpc = 7\n");
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  EXPECT_THAT(loaded.notes, IsEmpty());
+  EXPECT_EQ(loaded.config.cluster_address.describe(), "127.0.0.1:7009");
+  EXPECT_THAT(loaded.config.cluster_peers,
+              ElementsAre(io::Address{"node1", 7001}, io::Address{"node2", 7001}));
+  const node::ConsensusOptions& consensus = loaded.config.node.consensus;
+  EXPECT_EQ(consensus.heartbeat_interval, 50ms);
+  EXPECT_EQ(consensus.election_timeout_min, 200ms);
+  EXPECT_EQ(consensus.election_timeout_max, 2s);
+  EXPECT_EQ(consensus.entries_per_message_max, 7u);
+  const LoadedConfig flags =
+      load_config(std::nullopt, {{"VERITY_NODE_ID", "2"}}, {{Key::cluster_peers, "node1:7001,node3:7001"}});
+  EXPECT_THAT(flags.problems, IsEmpty());
+  EXPECT_EQ(flags.config.cluster_peers.size(), 2u);
+}
+
+TEST(Config, PeersThatMakeNoClusterAreRefused) {
+  EXPECT_THAT(peer_problems("\"a:1,b:1\""), IsEmpty());
+  EXPECT_THAT(peer_problems("\"a:1,b:1,c:1,d:1,e:1,f:1\""), IsEmpty());
+  EXPECT_THAT(peer_problems("\"a:1\""),
+              ElementsAre(HasSubstr("makes a cluster of 2; allowed are 1, 3, 5 and 7")));
+  EXPECT_THAT(peer_problems("\"a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1\""),
+              ElementsAre(HasSubstr("makes a cluster of 9")));
+  EXPECT_THAT(peer_problems("\"a:1,a:1\""), ElementsAre(HasSubstr("lists a:1 twice")));
+  EXPECT_THAT(peer_problems("\"127.0.0.1:7001,b:1\""),
+              ElementsAre(HasSubstr("lists 127.0.0.1:7001, which is this node itself")));
+  EXPECT_THAT(
+      peer_problems("\"localhost:7001,b:1\"", "cluster_address = \"0.0.0.0:7001\"\nallow_insecure = true\n"),
+      ElementsAre(HasSubstr("lists localhost:7001, which is this node itself")));
+  EXPECT_THAT(peer_problems("\"a:0,b:1\""), ElementsAre(HasSubstr("nobody can be reached at port 0")));
+  EXPECT_THAT(peer_problems("\"a,b:1\""), ElementsAre(HasSubstr("no port")));
+  EXPECT_THAT(peer_problems("\"a:1,b:1\"", "cluster_address = \"127.0.0.1:0\"\n"),
+              ElementsAre(HasSubstr("the other nodes have to know the port")));
+  EXPECT_THAT(peer_problems("\"a:1,b:1\"", "cluster_address = \"10.0.0.1:7001\"\n"),
+              ElementsAre(HasSubstr("--allow-insecure")));
+  EXPECT_THAT(load_config(std::nullopt, {}, {{Key::cluster_peers, "a:1,b:1"}}).problems,
+              ElementsAre(HasSubstr("nothing says which number this one has")));
+}
+
+TEST(Config, AClusterAddressWithoutPeersIsNoted) {
+  const LoadedConfig loaded = from_file("[server]\ncluster_address = \"0.0.0.0:7001\"\n");
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  EXPECT_THAT(loaded.notes, ElementsAre(HasSubstr("the node is alone")));
 }
 
 // ---- unknown names

@@ -18,9 +18,6 @@ constexpr std::string_view why_no_encryption =
     "encrypted "
     "file system";
 constexpr std::string_view why_no_tracing = "this version sends no traces; set it to false";
-constexpr std::string_view why_no_peers =
-    "this version runs single nodes only; a node started with peers would not replicate to them. Leave it "
-    "empty";
 
 constexpr std::uint64_t hour_ms = 3'600'000;
 
@@ -43,15 +40,18 @@ constexpr std::array rows = {
            .environment = "VERITY_CLUSTER_ADDRESS",
            .type = ValueType::address,
            .default_text = "127.0.0.1:7001",
-           .effect = Effect::later,
-           .meaning = "Where the other nodes of a cluster connect. Nothing listens there yet."},
+           .meaning =
+               "Where the other nodes of a cluster connect; nothing listens there without cluster_peers. The "
+               "same rule as for bind_address."},
     KeyRow{.key = Key::node_id,
            .section = "server",
            .name = "node_id",
            .environment = "VERITY_NODE_ID",
            .type = ValueType::count,
            .default_text = "1",
-           .meaning = "The number of this node.",
+           .meaning =
+               "The number of this node, another one for each node of a cluster. Node 1 founds it and leads "
+               "first.",
            .least = 1,
            .most = 7,
            .flag = {"--node-id", "<ID>", "Node identifier (overrides config)"}},
@@ -62,16 +62,17 @@ constexpr std::array rows = {
            .type = ValueType::name,
            .default_text = "production",
            .meaning = "The name a new data directory is founded under; shown in `/status`."},
-    KeyRow{.key = Key::cluster_peers,
-           .section = "server",
-           .name = "cluster_peers",
-           .environment = "VERITY_CLUSTER_PEERS",
-           .type = ValueType::peers,
-           .default_text = "",
-           .effect = Effect::refused,
-           .meaning = "Addresses of the other nodes.",
-           .why = why_no_peers,
-           .flag = {"--cluster-peers", "<PEERS>", "Comma-separated peer addresses"}},
+    KeyRow{
+        .key = Key::cluster_peers,
+        .section = "server",
+        .name = "cluster_peers",
+        .environment = "VERITY_CLUSTER_PEERS",
+        .type = ValueType::peers,
+        .default_text = "",
+        .meaning =
+            "The cluster_address of each of the other nodes: 2, 4 or 6 of them make a cluster of 3, 5 or 7. "
+            "Empty: the node is alone. Names are resolved at every connect.",
+        .flag = {"--cluster-peers", "<PEERS>", "Comma-separated peer addresses"}},
     KeyRow{.key = Key::allow_insecure,
            .section = "server",
            .name = "allow_insecure",
@@ -134,7 +135,6 @@ constexpr std::array rows = {
            .environment = "VERITY_HEARTBEAT_INTERVAL",
            .type = ValueType::duration,
            .default_text = "100ms",
-           .effect = Effect::later,
            .meaning = "How often a leader is heard from. Shorter than election_timeout_min.",
            .least = 1,
            .most = hour_ms},
@@ -144,8 +144,9 @@ constexpr std::array rows = {
            .environment = "VERITY_ELECTION_TIMEOUT_MIN",
            .type = ValueType::duration,
            .default_text = "150ms",
-           .effect = Effect::later,
-           .meaning = "The shortest silence after which a leader is replaced.",
+           .meaning = "The shortest silence of a leader after which another one is looked for. The silence "
+                      "that a node waits "
+                      "for is drawn anew each time.",
            .least = 1,
            .most = hour_ms},
     KeyRow{.key = Key::election_timeout_max,
@@ -154,20 +155,19 @@ constexpr std::array rows = {
            .environment = "VERITY_ELECTION_TIMEOUT_MAX",
            .type = ValueType::duration,
            .default_text = "300ms",
-           .effect = Effect::later,
            .meaning = "The longest. At least election_timeout_min.",
            .least = 1,
            .most = hour_ms},
-    KeyRow{.key = Key::max_entries_per_rpc,
-           .section = "consensus",
-           .name = "max_entries_per_rpc",
-           .environment = "VERITY_MAX_ENTRIES_PER_RPC",
-           .type = ValueType::count,
-           .default_text = "100",
-           .effect = Effect::later,
-           .meaning = "How many entries one message between nodes carries.",
-           .least = 1,
-           .most = 1'000'000},
+    KeyRow{
+        .key = Key::max_entries_per_rpc,
+        .section = "consensus",
+        .name = "max_entries_per_rpc",
+        .environment = "VERITY_MAX_ENTRIES_PER_RPC",
+        .type = ValueType::count,
+        .default_text = "100",
+        .meaning = "How many entries one message between nodes carries; 4 MB at most, whatever the number.",
+        .least = 1,
+        .most = 1'000'000},
 
     KeyRow{.key = Key::cache_size,
            .section = "projections",

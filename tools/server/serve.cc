@@ -5,6 +5,7 @@
 #include "io/fiber/wait.h"
 #include "io/linux/runtime.h"
 #include "io/world.h"
+#include "net/cluster/transport.h"
 #include "net/server/server.h"
 #include "tools/server/json_logger.h"
 
@@ -17,6 +18,8 @@ namespace verity::tools {
 namespace {
 
 constexpr std::string_view target = "verity_server";
+constexpr Duration busy_patience = 500ms;
+constexpr Duration busy_retry_interval = 20ms;
 constexpr int exit_fine = 0;
 constexpr int exit_failure = 1;
 
@@ -90,6 +93,7 @@ class Service {
         {{"version", std::string(VERITY_VERSION)},
          {"process", static_cast<std::uint64_t>(::getpid())},
          {"node_id", config_.node.node_id.value},
+         {"cluster_peers", peers_text()},
          {"data_dir", config_.data_dir},
          {"io_backend", runtime_.backend_name()},
          {"sync_mode", std::string(config_.node.sync_mode == node::SyncMode::fsync ? "fsync" : "async")},
@@ -111,15 +115,62 @@ class Service {
                   "io_uring is not used; files and sockets go through a slower way",
                   {{"io_backend", runtime_.backend_name()}});
     }
-    const bool exposed = !config_.bind_address.is_loopback() || !config_.metrics_address.is_loopback();
+    const bool exposed = !config_.bind_address.is_loopback() || !config_.metrics_address.is_loopback() ||
+                         (is_in_cluster() && !config_.cluster_address.is_loopback());
     if (exposed) {
       logger_.log(
           io::LogLevel::warn, target,
           "Listening on more than loopback without TLS: whoever reaches these addresses can read and write "
           "everything",
           {{"bind_address", config_.bind_address.describe()},
-           {"metrics_address", config_.metrics_address.describe()}});
+           {"metrics_address", config_.metrics_address.describe()},
+           {"cluster_address", is_in_cluster() ? config_.cluster_address.describe() : std::string("none")}});
     }
+  }
+
+  // What is only read needs nobody.
+  bool is_in_cluster() const { return !config_.cluster_peers.empty() && !config_.node.read_only; }
+
+  std::string peers_text() const {
+    std::string text;
+    for (const io::Address& peer : config_.cluster_peers) text += (text.empty() ? "" : ",") + peer.describe();
+    return text.empty() ? "none" : text;
+  }
+
+  // Of a node that is not there yet.
+  node::NodeStatus starting_status() const {
+    node::NodeStatus status;
+    status.node_id = config_.node.node_id;
+    status.state = "starting";
+    status.sync_mode = config_.node.sync_mode;
+    status.cluster_name = config_.node.cluster_name;
+    status.index_ready = false;
+    std::string missing;
+    if (transport_) {
+      for (node::PeerStatus& peer : transport_->peers()) {
+        if (!peer.connected) missing += (missing.empty() ? "" : ", ") + peer.address;
+        status.peers.push_back({.id = peer.id,
+                                .address = std::move(peer.address),
+                                .state = peer.connected ? "connected" : "unreachable",
+                                .connected = peer.connected,
+                                .last_seen = peer.last_seen,
+                                .round_trip = peer.round_trip,
+                                .acknowledged = std::nullopt,
+                                .problem = std::move(peer.problem)});
+      }
+      status.messages_dropped = transport_->messages_dropped();
+    }
+    status.reason = missing.empty() ? "founding the cluster, or recovering the data directory"
+                                    : "waiting for a connection with " + missing;
+    return status;
+  }
+
+  std::unique_ptr<node::PeerTransport> make_transport() const {
+    if (!is_in_cluster()) return nullptr;
+    peer::PeerOptions options;
+    options.listen_address = config_.cluster_address;
+    options.others = config_.cluster_peers;
+    return std::make_unique<cluster::Transport>(world_, std::move(options));
   }
 
   Status start(io::Wait& wait) {
@@ -127,26 +178,50 @@ class Service {
     if (!data) return std::unexpected(std::move(data).error().within("opening the data directory"));
     data_ = *std::move(data);
 
+    transport_ = make_transport();
+    VERITY_TRY(listen(wait));
     node::NodeOptions node_options = config_.node;
     node_options.lock_holder = "verity-server, process " + std::to_string(::getpid());
     const Instant recovery_began = wait.now();
-    VERITY_TRY_ASSIGN(node_, node::Node::start(wait, world_, *data_, std::move(node_options)));
+    VERITY_TRY_ASSIGN(node_,
+                      node::Node::start(wait, world_, *data_, std::move(node_options), transport_.get()));
     report_recovery(wait.now() - recovery_began);
-
-    server::ServerOptions server_options;
-    server_options.client_address = config_.bind_address;
-    server_options.metrics_address = config_.metrics_address;
-    server_options.version = VERITY_VERSION;
-    server_options.io_backend = runtime_.backend_name();
-    server_options.batch_bytes_max = config_.node.limits.batch_bytes_max;
-    // Room for several of the largest requests at a time, whatever the limit was set to.
-    server_options.memory_bytes_max =
-        std::max(server_options.memory_bytes_max, 8 * server_options.body_bytes_max());
-    VERITY_TRY_ASSIGN(server_, server::Server::start(wait, world_, *node_, std::move(server_options)));
+    server_->serve(*node_);
     const auto& metrics_address = server_->metrics_address();
     logger_.log(io::LogLevel::info, target, "Ready",
                 {{"bind_address", server_->address().describe()},
                  {"metrics_address", metrics_address ? metrics_address->describe() : std::string("none")}});
+    return {};
+  }
+
+  // Who asks how the start goes is answered from here on.
+  Status listen(io::Wait& wait) {
+    server::ServerOptions options;
+    options.client_address = config_.bind_address;
+    options.metrics_address = config_.metrics_address;
+    options.version = VERITY_VERSION;
+    options.io_backend = runtime_.backend_name();
+    options.batch_bytes_max = config_.node.limits.batch_bytes_max;
+    // Room for several of the largest requests at a time, whatever the limit was set to.
+    options.memory_bytes_max = std::max(options.memory_bytes_max, 8 * options.body_bytes_max());
+    // The kernel takes a moment to close what a killed process listened on.
+    const Instant give_up = wait.now() + busy_patience;
+    while (true) {
+      auto listening = server::Server::listen(wait, world_, options, [this] { return starting_status(); });
+      if (listening) {
+        server_ = std::move(*listening);
+        break;
+      }
+      if (listening.error().code != ErrorCode::busy || wait.now() >= give_up)
+        return std::unexpected(std::move(listening).error());
+      VERITY_TRY(wait.sleep(busy_retry_interval));
+    }
+    const auto& metrics_address = server_->metrics_address();
+    logger_.log(
+        io::LogLevel::info, target, "Listening; requests are served when the node has started",
+        {{"bind_address", server_->address().describe()},
+         {"metrics_address", metrics_address ? metrics_address->describe() : std::string("none")},
+         {"cluster_address", is_in_cluster() ? config_.cluster_address.describe() : std::string("none")}});
     return {};
   }
 
@@ -169,6 +244,8 @@ class Service {
     if (node_) stopped = node_->stop(wait);
     server_.reset();
     node_.reset();
+    if (transport_) transport_->stop(wait);
+    transport_.reset();
     data_.reset();
     return stopped;
   }
@@ -195,6 +272,7 @@ class Service {
   io::CancelSource serving_;
 
   std::unique_ptr<io::Directory> data_;
+  std::unique_ptr<node::PeerTransport> transport_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<server::Server> server_;
 };

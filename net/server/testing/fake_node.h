@@ -150,6 +150,7 @@ class FakeNode final : public node::Node {
     status.node_id = NodeId{1};
     status.state = ready ? "leader" : "read_only";
     status.reason = reason;
+    status.leader = NodeId{1};
     status.commit_index = status.applied_index = status.durable_position = Position{position_};
     status.sync_mode = node::SyncMode::fsync;
     status.cluster_name = "test";

@@ -1,0 +1,252 @@
+"""Three real servers on loopback: founding, the death of a leader, a wiped disk, stops in turn."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+import unittest
+
+from harness import ADMIN, PATIENCE, TestCase, run
+
+# Patient enough for a machine that does other things meanwhile.
+TIMING = {"VERITY_HEARTBEAT_INTERVAL": "50ms", "VERITY_ELECTION_TIMEOUT_MIN": "400ms",
+          "VERITY_ELECTION_TIMEOUT_MAX": "800ms"}
+
+
+def free_ports(count):
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+class Cluster:
+    """Servers by node id; those that do not run are not in `nodes`."""
+
+    def __init__(self, case, size=3):
+        self.case = case
+        ports = free_ports(size)
+        self.addresses = {i + 1: f"127.0.0.1:{port}" for i, port in enumerate(ports)}
+        self.nodes = {}
+        self.sent = 0  # numbers given to events
+        self.acknowledged = []
+
+    def data_dir(self, node):
+        return self.case.folder / f"node{node}"
+
+    def start(self, node):
+        peers = ",".join(address for other, address in self.addresses.items() if other != node)
+        server = self.case.start("--node-id", str(node), "--cluster-peers", peers, data_dir=self.data_dir(node),
+                                 env=TIMING | {"VERITY_CLUSTER_ADDRESS": self.addresses[node]})
+        self.nodes[node] = server
+        return server.wait_listening()
+
+    def kill(self, node):
+        self.nodes.pop(node).kill()
+
+    def status(self, node):
+        return json.loads(self.nodes[node].request("GET", "/status")[2])
+
+    def wait_for(self, what, condition):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if result := condition():
+                return result
+            time.sleep(0.02)
+        logs = "".join(f"\nnode {n}: {self.status(n)} {server.messages()[-5:]}" for n, server in self.nodes.items())
+        raise AssertionError(f"{what} did not come about{logs}")
+
+    def is_ready(self, node):
+        return self.nodes[node].request("GET", "/health/ready")[0] == 200
+
+    def leader(self):
+        """The one that all running nodes name, once they are ready."""
+        def agreed():
+            leaders = {self.status(node)["leader"] for node in self.nodes}
+            one = leaders.pop()
+            ready = not leaders and one in self.nodes and all(self.is_ready(node) for node in self.nodes)
+            return one if ready and self.status(one)["state"] == "leader" else None
+        return self.wait_for("an agreed leader", agreed)
+
+    def append(self, count=1):
+        """Each event with a key of its own, sent again until it is acknowledged."""
+        for _ in range(count):
+            self.sent += 1
+            number = self.sent
+            body = json.dumps([{"type": "noted", "data": {"n": number}}])
+            headers = {"Content-Type": "application/json", "Idempotency-Key": f"n{number}"}
+
+            def sent():
+                for server in list(self.nodes.values()):
+                    try:
+                        status, _, text = server.request(
+                            "POST", "/v1/tenants/default/streams/notes/events", body, headers)
+                    except (OSError, http.client.HTTPException):
+                        continue
+                    if status == 201:
+                        return True
+                    if status not in (404, 503):  # the tenant may be still to come
+                        raise AssertionError(f"{status}: {text}")
+                return False
+            self.wait_for(f"the acknowledgement of {number}", sent)
+            self.acknowledged.append(number)
+
+    def events(self, node):
+        status, _, body = self.nodes[node].request(
+            "GET", "/v1/tenants/default/streams/notes/events?limit=1000&consistency=stale")
+        return [(e["position"], e["revision"], e["data"]["n"]) for e in json.loads(body)["events"]] if status == 200 else []
+
+    def check_history(self):
+        """Everything acknowledged is on every node exactly once, in one order."""
+        def everywhere():
+            histories = [self.events(node) for node in self.nodes]
+            same = all(history == histories[0] for history in histories)
+            return histories[0] if same and len(histories[0]) == len(self.acknowledged) else None
+        history = self.wait_for("the same history everywhere", everywhere)
+        self.case.assertEqual(sorted(n for _, _, n in history), sorted(self.acknowledged))
+        self.case.assertEqual([revision for _, revision, _ in history], list(range(len(history))))
+
+
+class Founding(TestCase):
+    def test_three_nodes_found_a_cluster_in_any_order(self):
+        for order in ((1, 2, 3), (3, 1, 2)):
+            with self.subTest(order=order):
+                self.folder = self.folder / "".join(map(str, order))
+                cluster = Cluster(self)
+                for node in order[:-1]:
+                    cluster.start(node)
+                first = cluster.nodes[order[0]]
+                self.assertEqual(first.request("GET", "/health/live")[0], 200)
+                missing = cluster.addresses[order[-1]]
+                cluster.wait_for("a word about who is missing", lambda: missing in cluster.status(order[0])["reason"])
+                status, _, body = first.request("GET", "/health/ready")
+                self.assertEqual(status, 503)
+                self.assertIn("waiting for a connection with ", body)
+                self.assertIn(missing, body)
+                self.assertEqual(cluster.status(order[0])["state"], "starting")
+                self.assertEqual(first.request("GET", "/v1/tenants")[0], 503)
+                cluster.start(order[-1])
+                leader = cluster.leader()
+                cluster.append(3)
+                cluster.check_history()
+                ids = {cluster.status(node)["cluster_id"] for node in order}
+                self.assertEqual(len(ids), 1)
+                peers = cluster.status(leader)["cluster"]["peers"]
+                self.assertEqual(sorted(peer["id"] for peer in peers), sorted(set(order) - {leader}))
+                self.assertEqual({peer["state"] for peer in peers}, {"follower"})
+                for node in order:
+                    cluster.kill(node)
+
+    def test_a_wrong_size_is_refused_afterwards(self):
+        cluster = Cluster(self)
+        for node in (1, 2, 3):
+            cluster.start(node)
+        cluster.leader()
+        cluster.kill(1)
+        alone = self.start(data_dir=cluster.data_dir(1))
+        self.assertEqual(alone.wait_exit(), 1)
+        self.assertIn("belongs to a cluster of 3", alone.messages()[-1] + alone.messages()[-2])
+
+
+    def test_the_admin_tool_sees_it(self):
+        cluster = Cluster(self)
+        for node in (1, 2):
+            cluster.start(node)
+        waiting = cluster.nodes[1].admin("cluster", "wait-healthy", "--timeout", "1")
+        self.assertEqual(waiting.returncode, 1)
+        self.assertIn(f"waiting for a connection with {cluster.addresses[3]}", waiting.stderr)
+        every = ",".join(cluster.addresses.values())
+        ping = cluster.nodes[1].admin("cluster", "ping", "--peers", every)
+        self.assertEqual(ping.returncode, 1)
+        self.assertRegex(ping.stdout, cluster.addresses[3] + " +Connection refused")
+        cluster.start(3)
+        for node in (1, 2, 3):
+            self.assertFine(cluster.nodes[node].admin("cluster", "wait-healthy"))
+            lines = self.assertFine(cluster.nodes[node].admin("cluster", "status")).stdout.splitlines()
+            self.assertEqual(lines[0].split(), ["id", "address", "state", "view", "commit", "applied", "lag", "last_seen"])
+            self.assertEqual(sorted(line.split()[0] for line in lines[1:]), ["1", "2", "3"])
+            status = json.loads(self.assertFine(cluster.nodes[node].admin("--json", "cluster", "status")).stdout)
+            self.assertEqual(status["node_id"], node)
+        self.assertFine(cluster.nodes[1].admin("cluster", "ping", "--peers", every))
+        self.assertFine(cluster.nodes[1].admin("cluster", "ping"))
+        self.assertEqual(cluster.nodes[1].admin("cluster", "ping", "--peers", ",").returncode, 2)
+
+
+class Failing(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.cluster = Cluster(self)
+        for node in (1, 2, 3):
+            self.cluster.start(node)
+
+    def test_a_leader_dies_and_comes_back(self):
+        cluster = self.cluster
+        old = cluster.leader()
+        cluster.append(10)
+        cluster.kill(old)
+        began = time.monotonic()
+        cluster.append(1)
+        self.assertLess(time.monotonic() - began, 15)
+        new = cluster.leader()
+        self.assertNotEqual(new, old)
+        cluster.append(10)
+        peer = next(p for p in cluster.status(new)["cluster"]["peers"] if p["id"] == old)
+        self.assertEqual(peer["state"], "unreachable")
+        cluster.start(old)
+        cluster.check_history()
+        self.assertEqual(cluster.leader(), new)
+        self.assertEqual(cluster.status(old)["state"], "follower")
+        for node in (1, 2, 3):
+            self.assertFine(run(ADMIN, "log", "verify", "--data-dir", str(cluster.data_dir(node))))
+
+    def test_without_a_majority_nothing_is_acknowledged(self):
+        cluster = self.cluster
+        leader = cluster.leader()
+        cluster.append(1)
+        for node in {1, 2, 3} - {leader}:
+            cluster.kill(node)
+        cluster.wait_for("the end of readiness", lambda: not cluster.is_ready(leader))
+        status, _, body = cluster.nodes[leader].request(
+            "POST", "/v1/tenants/default/streams/notes/events", '[{"type":"t","data":1}]',
+            {"Content-Type": "application/json"})
+        self.assertEqual((status, json.loads(body)["code"]), (503, "not_leader"))
+        self.assertEqual(len(cluster.events(leader)), 1)  # stale reads go on
+        status, _, body = cluster.nodes[leader].request("GET", "/v1/tenants/default/streams/notes/events")
+        self.assertEqual(status, 503)
+
+    def test_a_wiped_follower_is_refused(self):
+        cluster = self.cluster
+        leader = cluster.leader()
+        cluster.append(1)
+        follower = leader % 3 + 1
+        cluster.kill(follower)
+        shutil.rmtree(cluster.data_dir(follower))
+        wiped = cluster.start(follower)
+        self.assertEqual(wiped.wait_exit(), 1)
+        del cluster.nodes[follower]
+        self.assertTrue(any("does not know the disk of this node" in message for message in wiped.messages()),
+                        wiped.messages())
+        cluster.append(1)
+        cluster.check_history()
+
+    def test_each_is_stopped_in_turn(self):
+        cluster = self.cluster
+        for node in (1, 2, 3):
+            cluster.leader()
+            cluster.append(2)
+            self.assertEqual(cluster.nodes.pop(node).stop(signal.SIGTERM), 0)
+            cluster.append(2)
+            cluster.start(node)
+        cluster.leader()
+        cluster.check_history()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,163 @@
+// What one node says of its cluster, and waiting until all of it is well.
+#include "tools/admin/api.h"
+#include "tools/admin/commands.h"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <thread>
+
+namespace verity::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr auto poll_interval = std::chrono::milliseconds(200);
+// What a node is behind while everything goes well is what is under way.
+constexpr std::uint64_t healthy_lag_max = 1000;
+
+// The member as text; empty if there is none, or none is known.
+std::string text_of(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || found->is_null()) return {};
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+std::uint64_t number_of(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+const Json& peers_of(const Json& status) {
+  static const Json none = Json::array();
+  const auto cluster = status.find("cluster");
+  if (cluster == status.end() || !cluster->is_object()) return none;
+  const auto peers = cluster->find("peers");
+  return peers != cluster->end() && peers->is_array() ? *peers : none;
+}
+
+// Nothing: the node that was asked does not know.
+std::optional<std::uint64_t> lag_of(std::uint64_t commit, const Json& of) {
+  if (of.contains("applied_index")) return commit - std::min(commit, number_of(of, "applied_index"));
+  if (of.contains("lag")) return number_of(of, "lag");
+  return std::nullopt;
+}
+
+std::string lag_text(std::uint64_t commit, const Json& of) {
+  const auto lag = lag_of(commit, of);
+  return lag ? std::to_string(*lag) : std::string();
+}
+
+std::string table_of(const Context& context, const Json& status) {
+  using Align = Table::Align;
+  Table table({{"id", Align::right},
+               {"address"},
+               {"state"},
+               {"view", Align::right},
+               {"commit", Align::right},
+               {"applied", Align::right},
+               {"lag", Align::right},
+               {"last_seen"}});
+  // The furthest that anybody has committed.
+  std::uint64_t commit = number_of(status, "commit_index");
+  for (const Json& peer : peers_of(status)) commit = std::max(commit, number_of(peer, "commit_index"));
+  const auto add = [&](const Json& of, const std::string& id, std::string address, std::string last_seen) {
+    table.add({id.empty() ? "?" : id, std::move(address), text_of(of, "state"), text_of(of, "view"),
+               text_of(of, "commit_index"), text_of(of, "applied_index"), lag_text(commit, of),
+               std::move(last_seen)});
+  };
+  add(status, text_of(status, "node_id"), context.server, "asked now");
+  for (const Json& peer : peers_of(status)) {
+    const std::string last_seen = text_of(peer, "last_seen");
+    add(peer, text_of(peer, "id"), text_of(peer, "address"), last_seen.empty() ? "never" : last_seen);
+  }
+  return table.text();
+}
+
+// Why the cluster is not well, as the node with this status sees it; empty if it is.
+std::string what_is_missing(const Json& status) {
+  if (const std::string reason = text_of(status, "reason"); !reason.empty())
+    return "node " + text_of(status, "node_id") + ": " + reason;
+  std::uint64_t commit = number_of(status, "commit_index");
+  for (const Json& peer : peers_of(status)) commit = std::max(commit, number_of(peer, "commit_index"));
+  for (const Json& peer : peers_of(status)) {
+    const std::string id = text_of(peer, "id");
+    const std::string who = (id.empty() ? "the node" : "node " + id) + " at " + text_of(peer, "address");
+    const std::string state = text_of(peer, "state");
+    if (state != "leader" && state != "follower") return who + " is " + state;
+    const std::uint64_t lag = lag_of(commit, peer).value_or(0);
+    if (lag > healthy_lag_max) return who + " is " + std::to_string(lag) + " entries behind";
+  }
+  return {};
+}
+
+// Nothing: what answers is no VerityDB.
+std::optional<Json> status_in(const HttpResponse& response) {
+  Json status = Json::parse(response.body, nullptr, false);
+  if (response.is_success() && status.is_object() && status.contains("node_id")) return status;
+  return std::nullopt;
+}
+
+}  // namespace
+
+int show_cluster(const Context& context) {
+  HttpClient client(context.server);
+  const auto response = call(context, client, {.path = "/status"});
+  if (!response) return exit_failure;
+  const auto status = status_in(*response);
+  if (!status) {
+    print_error(context.json, "invalid_answer",
+                context.server + " did not answer as a node does; is it a verity-server?");
+    return exit_failure;
+  }
+  print(context.json ? response->body : table_of(context, *status));
+  return exit_fine;
+}
+
+std::optional<std::vector<std::string>> peer_addresses(const Context& context) {
+  HttpClient client(context.server);
+  const auto response = call(context, client, {.path = "/status"});
+  if (!response) return std::nullopt;
+  std::vector<std::string> addresses;
+  if (const auto status = status_in(*response)) {
+    for (const Json& peer : peers_of(*status)) addresses.push_back(text_of(peer, "address"));
+  }
+  return addresses;
+}
+
+int wait_until_healthy(const Context& context, std::uint64_t timeout_seconds) {
+  const auto began = SteadyClock::now();
+  const auto deadline = began + std::chrono::seconds(timeout_seconds);
+  std::string missing;
+  while (true) {
+    HttpClient client(context.server);
+    const auto response = client.send({.path = "/status", .timeout = 5s});
+    if (!response) {
+      missing = response.error().message;
+    } else if (const auto status = status_in(*response)) {
+      const std::string now = what_is_missing(*status);
+      if (now.empty()) {
+        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - began);
+        print(
+            context.json
+                ? Json{{"healthy", true}, {"leader", (*status)["leader"]}, {"took_ms", took.count()}}.dump() +
+                      "\n"
+                : "healthy: node " + text_of(*status, "leader") + " leads, all " +
+                      std::to_string(peers_of(*status).size() + 1) + " nodes are there\n");
+        return exit_fine;
+      }
+      if (!context.json && now != missing) print("waiting: " + now + "\n");
+      missing = now;
+    } else {
+      missing = context.server + " did not answer as a node does";
+    }
+    if (SteadyClock::now() >= deadline) break;
+    std::this_thread::sleep_for(poll_interval);
+  }
+  print_error(context.json, "timed_out",
+              "not healthy within " + std::to_string(timeout_seconds) + " s: " + missing);
+  return exit_failure;
+}
+
+}  // namespace verity::tools
