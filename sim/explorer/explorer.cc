@@ -24,8 +24,7 @@ std::string_view describe(Outcome outcome) {
   return "?";
 }
 
-Explorer::Explorer(const ExploredWorld& world, ExplorerLimits limits)
-    : limits_(limits), root_(world) {
+Explorer::Explorer(const ExploredWorld& world, ExplorerLimits limits) : limits_(limits), root_(world) {
   found_.push_back({0, {}});
   seen_.insert(root_.fingerprint());
 }
