@@ -70,14 +70,15 @@ Status check_options(const NodeOptions& options, bool is_alone) {
 Result<std::unique_ptr<Node>> Node::start(io::Wait& wait, const io::World& world, io::Directory& data,
                                           NodeOptions options, PeerTransport* transport) {
   VERITY_TRY(check_options(options, transport == nullptr));
+  io::Wait patient(wait.loop());  // a start that is called off still cleans up
   Result<Opened> opened = open_data_directory(wait, world, data, options, transport);
   if (!opened) {
-    if (transport != nullptr) transport->stop(wait);
+    if (transport != nullptr) transport->stop(patient);
     return std::unexpected(opened.error());
   }
   auto node = std::make_unique<NodeImpl>(world, std::move(options), std::move(*opened), transport);
   if (Status running = node->run(wait); !running) {
-    ignore(node->stop(wait), "the error of the start is the one to report");
+    ignore(node->stop(patient), "the error of the start is the one to report");
     return std::unexpected(running.error());
   }
   return node;
@@ -216,7 +217,7 @@ void NodeImpl::create_first_tenant(io::Wait& wait) {
   while (!failure_ && !stopping_) {
     if (serves()) {
       if (derived_.catalogue.next_id() == TenantId{1})
-        static_cast<void>(create_tenant(wait, "default"));  // else it is looked at again
+        static_cast<void>(create_tenant(wait, first_tenant_name));  // else it is looked at again
       if (derived_.catalogue.next_id() != TenantId{1}) return;
     }
     if (!applied_.wait(wait)) return;
@@ -245,6 +246,11 @@ void NodeImpl::note_damage(const log::Damage& damage) {
 
 Outcome<Head> NodeImpl::head(io::Wait& /*wait*/) {
   if (auto refusal = refuse_reads()) return std::unexpected(std::move(*refusal));
+  if (derived_.position.value == 0) {
+    return std::unexpected(Refusal{.code = RefusalCode::not_ready,
+                                   .detail = "the cluster is new; nothing is committed yet",
+                                   .retry_after = 1s});
+  }
   return Head{derived_.position, derived_.hash, derived_.tree.root(), derived_.recorded_at};
 }
 

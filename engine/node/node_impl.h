@@ -24,6 +24,8 @@
 
 namespace verity::node {
 
+inline constexpr std::string_view first_tenant_name = "default";
+
 class NodeImpl final : public Node {
  public:
   NodeImpl(const io::World& world, NodeOptions options, Opened opened, PeerTransport* transport);
@@ -63,6 +65,7 @@ class NodeImpl final : public Node {
   std::optional<Refusal> refuse_reads() const;
   std::optional<Refusal> why_not_ready() const;
   std::vector<NodePeer> peers() const;
+  std::optional<Refusal> refuse_before_first_tenant() const;
   Outcome<const tenant::Tenant*> resolve(std::string_view name) const;
   // The receipt of an earlier request with this key; nothing if there was none. Does not suspend if there was none.
   std::optional<Outcome<AppendReceipt>> find_earlier(io::Wait& wait, TenantId tenant,
@@ -77,6 +80,9 @@ class NodeImpl final : public Node {
   // Suspends until what a read with this consistency must see is applied.
   std::optional<Refusal> await_consistency(io::Wait& wait, Consistency consistency);
   std::optional<Refusal> await_fate(io::Wait& wait, const log::Entry& entry);
+  // What is said because of what this node sees is said only when all of that is committed and, after it was seen, a
+  // majority has agreed that this node leads. Else somebody else may know better: not_leader.
+  Refusal uphold(io::Wait& wait, Refusal refusal);
   bool serves() const;
   // As far as this node knows.
   std::optional<consensus::Member> leader() const;

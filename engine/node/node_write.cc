@@ -61,11 +61,20 @@ std::optional<Refusal> NodeImpl::refuse_writes() const {
   return std::nullopt;
 }
 
+std::optional<Refusal> NodeImpl::refuse_before_first_tenant() const {
+  if (derived_.catalogue.next_id() != TenantId{1} || options_.read_only) return std::nullopt;
+  Refusal refusal =
+      make_refusal(RefusalCode::not_ready, "the cluster is new; its first tenant is being made");
+  refusal.retry_after = 1s;
+  return refusal;
+}
+
 Outcome<const tenant::Tenant*> NodeImpl::resolve(std::string_view name) const {
   if (Status named = tenant::check_tenant_name(name); !named) {
     return std::unexpected(make_refusal(RefusalCode::invalid_request, named.error().message));
   }
   const tenant::Tenant* const tenant = derived_.catalogue.find(name);
+  if (auto refusal = refuse_before_first_tenant()) return std::unexpected(std::move(*refusal));
   if (tenant == nullptr || tenant->id == deleting_) {
     return std::unexpected(make_refusal(RefusalCode::tenant_not_found,
                                         "there is no tenant '" + std::string(name) + "'; create it first"));
@@ -145,6 +154,21 @@ std::optional<Refusal> NodeImpl::await_consistency(io::Wait& wait, Consistency c
       return make_refusal(RefusalCode::cancelled, "the request was given up while it waited");
   }
   return std::nullopt;
+}
+
+Refusal NodeImpl::uphold(io::Wait& wait, Refusal refusal) {
+  const bool depends_on_the_log = refusal.code == RefusalCode::expectation_failed ||
+                                  refusal.code == RefusalCode::tenant_not_found ||
+                                  refusal.code == RefusalCode::tenant_exists;
+  if (!depends_on_the_log || !replicator_) return refusal;
+  const bool holds =
+      wait_applied(wait, log_.last_proposed()) == Waiting::Fate::applied && replicator_->confirm(wait);
+  if (holds) return refusal;
+  if (auto stopped = refuse_reads()) return std::move(*stopped);
+  Refusal retreat = make_refusal(RefusalCode::not_leader,
+                                 "a majority did not confirm that this node leads; nothing was done");
+  retreat.retry_after = 1s;
+  return retreat;
 }
 
 // Somebody else leads, or nobody, or this node again.
@@ -246,7 +270,7 @@ Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& req
   if (!wait.check())
     return std::unexpected(make_refusal(RefusalCode::cancelled, "the request was given up before it began"));
   const auto tenant = resolve(request.tenant);
-  if (!tenant) return std::unexpected(tenant.error());
+  if (!tenant) return std::unexpected(uphold(wait, tenant.error()));
   const TenantId id = (*tenant)->id;
   if (request.idempotency && tenant::check_idempotency_key(request.idempotency->key)) {
     if (auto earlier = find_earlier(wait, id, *request.idempotency)) return std::move(*earlier);
@@ -262,7 +286,7 @@ Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& req
   }
   // From here to the proposal nothing suspends: what is checked is what is proposed.
   Outcome<log::EventsBody> body = admit(request, id, options_.limits, derived_, proposed_);
-  if (!body) return std::unexpected(std::move(body.error()));
+  if (!body) return std::unexpected(uphold(wait, std::move(body.error())));
   Bytes encoded;
   encoded.reserve(log::encoded_bytes(*body));
   log::encode(*body, encoded);
@@ -324,9 +348,12 @@ Outcome<TenantInfo> NodeImpl::create_tenant(io::Wait& wait, std::string_view nam
   if (Status named = tenant::check_tenant_name(name); !named) {
     return std::unexpected(make_refusal(RefusalCode::invalid_request, named.error().message));
   }
+  if (name != first_tenant_name) {
+    if (auto refusal = refuse_before_first_tenant()) return std::unexpected(std::move(*refusal));
+  }
   if (derived_.catalogue.find(name) != nullptr) {
     return std::unexpected(
-        make_refusal(RefusalCode::tenant_exists, "tenant '" + std::string(name) + "' exists"));
+        uphold(wait, make_refusal(RefusalCode::tenant_exists, "tenant '" + std::string(name) + "' exists")));
   }
   if (derived_.catalogue.count() >= options_.limits.tenants_max) {
     Refusal refusal =
@@ -343,7 +370,7 @@ Outcome<TenantInfo> NodeImpl::delete_tenant(io::Wait& wait, std::string_view nam
   if (!guard) return std::unexpected(make_refusal(RefusalCode::cancelled, guard.error().message));
   if (auto refusal = await_tenant_changes(wait)) return std::unexpected(std::move(*refusal));
   const auto tenant = resolve(name);
-  if (!tenant) return std::unexpected(tenant.error());
+  if (!tenant) return std::unexpected(uphold(wait, tenant.error()));
   const TenantInfo before = info(**tenant);
   // From the proposal on nothing is proposed for it any more, behind its deletion.
   const auto deleted = change_tenant(wait, {log::TenantBody::Action::remove, before.id, name});
