@@ -57,11 +57,50 @@ bool audit_tenant(io::Wait& wait, Client& client, const std::string& tenant) {
   return true;
 }
 
+// What one node has of a tenant, as a subscription from the beginning tells it. It has all that is known.
+bool audit_tenant_of_node(io::Wait& wait, Client& client, const std::string& tenant) {
+  const auto last = client.history.last_place(tenant);
+  if (!last) return true;
+  const History::Mark mark = client.history.mark();
+  while (!client.crowd.world.failure()) {
+    std::vector<ServedEvent> all;
+    const auto response = client.http.open_stream(
+        wait, {"GET", "/v1/tenants/" + percent_encode(tenant) + "/subscribe", {}, ""});
+    if (response && response->status != 200 && !client.is_excused(code_of(*response))) {
+      client.fail("the audit of " + tenant + " at " + client.http.server().describe(), *response);
+      return false;
+    }
+    while (response && response->status == 200) {
+      const auto next = client.http.next_event(wait);
+      if (!next || !*next) break;
+      const auto json = scan_json((*next)->data);
+      const auto event = json ? parse_event(*json) : std::nullopt;
+      if (!event) break;
+      client.history.observed(tenant, *event, client.now());
+      all.push_back(*event);
+      if (event->place < *last) continue;
+      client.http.close();
+      client.history.check_whole(tenant, all, {}, mark);
+      return true;
+    }
+    client.http.close();
+    if (!wait.sleep(100ms)) return false;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool audit(io::Wait& wait, Client& client) {
   for (std::uint64_t i = 0; i < client.plan.tenants; ++i) {
     if (!audit_tenant(wait, client, Client::tenant_name(i))) return false;
+  }
+  for (std::uint64_t node = 1; client.is_of_cluster() && node <= client.crowd.scenario.nodes; ++node) {
+    client.stay_at(node);
+    for (std::uint64_t i = 0; i < client.plan.tenants; ++i) {
+      if (!audit_tenant_of_node(wait, client, Client::tenant_name(i))) return false;
+    }
+    ask_head(wait, client);
   }
   ask_head(wait, client);
   return true;

@@ -19,9 +19,6 @@
 
 namespace verity::sim {
 
-// No answer takes longer.
-inline constexpr Duration patience = 20s;
-
 struct Crowd {
   World& world;
   History& history;
@@ -49,7 +46,13 @@ class Client {
   Prng prng;
   HttpClient http;
 
-  const io::Address& server() const { return crowd.scenario.setup.server.client_address; }
+  // No answer takes longer; in a cluster another node may have one.
+  Duration patience() const { return is_of_cluster() ? 2s : 20s; }
+  bool is_of_cluster() const { return crowd.scenario.nodes > 1; }
+  // Asks this node from now on, whatever it answers.
+  void stay_at(std::uint64_t node);
+  // Of a cluster: another node, that may know more.
+  void go_elsewhere();
   Instant now() const { return crowd.world.now(); }
   bool should_end(io::Wait& wait) const {
     return crowd.winding_down || crowd.world.failure() || wait.is_cancelled();
@@ -60,7 +63,8 @@ class Client {
   void fail(const std::string& what, const HttpResponse& response);
 
   // Nothing if there is no answer; one that is not HTTP fails the run.
-  std::optional<HttpResponse> ask(io::Wait& wait, const HttpRequest& request, Duration within = patience);
+  std::optional<HttpResponse> ask(io::Wait& wait, const HttpRequest& request,
+                                  std::optional<Duration> within = {});
   std::optional<HttpResponse> get(io::Wait& wait, const std::string& target) {
     return ask(wait, {"GET", target, {}, ""});
   }
@@ -78,6 +82,9 @@ class Client {
   std::string draw_subject() { return "subject " + std::to_string(prng.below(plan.subjects)); }
   static std::string tenant_name(std::uint64_t number);
   static std::string stream_name(std::uint64_t number);
+
+ private:
+  bool stays_ = false;
 };
 
 }  // namespace verity::sim

@@ -380,6 +380,12 @@ void History::recovered(std::uint64_t head, const std::string& hash, Instant may
   if (!hash.empty()) check_hash(head, hash, "", now);
 }
 
+std::optional<Place> History::last_place(const std::string& tenant) const {
+  const auto known = places_.find(tenant);
+  if (known == places_.end() || known->second.empty()) return std::nullopt;
+  return known->second.rbegin()->first;
+}
+
 void History::check_whole(const std::string& tenant, const std::vector<ServedEvent>& all,
                           const std::set<std::uint64_t>& damaged, Mark known_before) {
   std::map<std::string, std::uint64_t> next;

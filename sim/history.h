@@ -189,6 +189,9 @@ class History {
   void check_whole(const std::string& tenant, const std::vector<ServedEvent>& all,
                    const std::set<std::uint64_t>& damaged, Mark known);
 
+  // The last event of a tenant that somebody has been told of.
+  std::optional<Place> last_place(const std::string& tenant) const;
+
   // One more with every restart that may have lost something: answers that were under way then mean nothing.
   std::uint64_t epoch() const { return epoch_; }
   std::uint64_t acked_count() const { return acked_count_; }

@@ -58,6 +58,12 @@ void HttpClient::close() {
   stream_.clear();
 }
 
+void HttpClient::turn_to(const io::Address& server) {
+  if (server_ == server) return;
+  close();
+  server_ = server;
+}
+
 std::string HttpClient::print(const HttpRequest& request) const {
   std::string text =
       request.method + " " + request.target + " HTTP/1.1\r\nHost: " + server_.describe() + "\r\n";

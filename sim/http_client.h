@@ -59,6 +59,10 @@ class HttpClient {
   // The next event of an open stream; nothing when the server ended it in order.
   Result<std::optional<ServerEvent>> next_event(io::Wait& wait);
 
+  // The next request goes to this server.
+  void turn_to(const io::Address& server);
+  const io::Address& server() const { return server_; }
+
   void close();
 
  private:
@@ -74,7 +78,7 @@ class HttpClient {
   Status fill(io::Wait& wait);
 
   io::Network& network_;
-  const io::Address server_;
+  io::Address server_;
   Prng prng_;
   std::unique_ptr<io::Socket> socket_;
   std::string buffer_;  // received and not yet used

@@ -88,6 +88,30 @@ Duration NetworkCore::latency() {
   return options_.latency / 4 + prng_.exponential(options_.latency * 3 / 4);
 }
 
+void NetworkCore::cut(const NetworkLink& link) {
+  world_.trace().line(world_.now(), "world", "FAULT  nothing reaches " + link.to + " from " + link.from);
+  cut_.insert(link);
+}
+
+void NetworkCore::mend() {
+  if (!cut_.empty()) world_.trace().line(world_.now(), "world", "all links are mended");
+  cut_.clear();
+  for (auto& what : std::exchange(held_, {})) what();
+}
+
+void NetworkCore::arrive(const detail::Connection& connection, int from_side,
+                         std::move_only_function<void()> what) {
+  const NetworkLink link{connection.address[from_side].host, connection.address[1 - from_side].host};
+  if (!cut_.contains(link)) return what();
+  held_.push_back(std::move(what));
+}
+
+void NetworkCore::reset_later(std::shared_ptr<detail::Connection> connection, int side, Duration delay) {
+  world_.after(delay, [this, connection = std::move(connection), side] {
+    arrive(*connection, 1 - side, [connection, side] { connection->deliver_reset(side, true); });
+  });
+}
+
 class SimSocket final : public io::Socket {
  public:
   SimSocket(Process& process, std::shared_ptr<Connection> connection, int side)
@@ -179,18 +203,21 @@ class SimSocket final : public io::Socket {
     }
     pipe.last_arrival = std::max(pipe.last_arrival, core_.world_.now() + delay);
     trace("send   ", data.size(), as_text(data));
-    core_.world_.at(pipe.last_arrival, [connection = connection_, side = side_, core = &core_,
-                                        bytes = Bytes(data.begin(), data.end())] {
+    const auto arrive = [connection = connection_, side = side_, core = &core_,
+                         bytes = Bytes(data.begin(), data.end())] {
       detail::Pipe& arriving = connection->pipes[side];
       arriving.in_flight -= bytes.size();
       if (connection->reset[1 - side]) return;
       if (connection->gone[1 - side]) {
         // Nobody is there: the answer is a reset.
-        core->world_.after(core->latency(), [connection, side] { connection->deliver_reset(side, true); });
+        core->reset_later(connection, side, core->latency());
         return;
       }
       put_bytes(arriving.bytes, bytes);
       arriving.readers.wake_all();
+    };
+    core_.world_.at(pipe.last_arrival, [core = &core_, connection = connection_, side = side_, arrive] {
+      core->arrive(*connection, side, arrive);
     });
   }
 
@@ -199,9 +226,11 @@ class SimSocket final : public io::Socket {
     if (pipe.fin_sent || connection_->broken) return;
     pipe.fin_sent = true;
     pipe.last_arrival = std::max(pipe.last_arrival, core_.world_.now() + core_.latency());
-    core_.world_.at(pipe.last_arrival, [connection = connection_, side = side_] {
-      connection->pipes[side].fin_delivered = true;
-      connection->pipes[side].readers.wake_all();
+    core_.world_.at(pipe.last_arrival, [core = &core_, connection = connection_, side = side_] {
+      core->arrive(*connection, side, [connection, side] {
+        connection->pipes[side].fin_delivered = true;
+        connection->pipes[side].readers.wake_all();
+      });
     });
   }
 
@@ -228,12 +257,9 @@ class SimSocket final : public io::Socket {
       Duration delay = core_.latency();
       if (core_.prng_.chance(1, 4))
         delay += Duration(static_cast<std::int64_t>(core_.prng_.below(5'000'000'000)));
-      core_.world_.after(
-          delay, [connection = connection_, side = side_] { connection->deliver_reset(1 - side, true); });
+      core_.reset_later(connection_, 1 - side_, delay);
     } else if (!was_reset && unread) {
-      core_.world_.after(core_.latency(), [connection = connection_, side = side_] {
-        connection->deliver_reset(1 - side, true);
-      });
+      core_.reset_later(connection_, 1 - side_, core_.latency());
     } else if (!was_reset) {
       send_fin();
     }
@@ -288,8 +314,7 @@ class SimListener final : public io::Listener {
     core_.listeners_.erase(state_->address);
     for (auto& [connection, side] : state_->backlog) {
       connection->gone[side] = true;
-      core_.world_.after(core_.latency(),
-                         [other = connection, from = side] { other->deliver_reset(1 - from, true); });
+      core_.reset_later(connection, 1 - side, core_.latency());
     }
     state_->backlog.clear();
     state_->acceptors.wake_all();
@@ -334,6 +359,10 @@ Result<std::unique_ptr<io::Socket>> SimNetwork::connect(io::Wait& wait, const io
   VERITY_TRY(wait.sleep(core.latency()));
   if (process_.is_crashed()) return crashed("connecting");
   const io::Address target{is_own_host(address.host) ? process_.host() : address.host, address.port};
+  while (core.are_cut(process_.host(), target.host)) {
+    VERITY_TRY(wait.sleep(20ms));
+    if (process_.is_crashed()) return crashed("connecting");
+  }
   const auto found = core.listeners_.find(target);
   const bool refused = found == core.listeners_.end() ||
                        found->second->backlog.size() >= core.options_.backlog ||

@@ -4,16 +4,22 @@
 //                       bounded: a full pipe makes its writer wait
 //
 // Bytes keep their order within a pipe; nothing else is certain: reads and writes are short, connections are
-// reset at any byte, connects are refused. A host that crashes resets its connections, at once or much later.
+// reset at any byte, connects are refused. A host that crashes resets its connections, at once or much later. A link
+// that is cut carries nothing from one host to another; what was sent meanwhile arrives when it is mended.
 #pragma once
 
 #include "io/base/prng.h"
 #include "io/network.h"
 
+#include <compare>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace verity::sim {
 
@@ -32,6 +38,13 @@ struct NetworkOptions {
   Duration stall_max = 2s;
 };
 
+// One direction between two hosts.
+struct NetworkLink {
+  std::string from;
+  std::string to;
+  auto operator<=>(const NetworkLink&) const = default;
+};
+
 namespace detail {
 struct Connection;
 struct ListenerState;
@@ -46,6 +59,10 @@ class NetworkCore {
   NetworkOptions& options() { return options_; }
   std::size_t open_sockets() const { return open_sockets_; }
 
+  void cut(const NetworkLink& link);
+  // All links; outside of all fibers.
+  void mend();
+
  private:
   friend class SimNetwork;
   friend class SimListener;
@@ -53,6 +70,13 @@ class NetworkCore {
   friend struct detail::Connection;
 
   Duration latency();
+  // Now, or when the link is mended.
+  void arrive(const detail::Connection& connection, int from_side, std::move_only_function<void()> what);
+  // The other side is gone: `side` learns of it.
+  void reset_later(std::shared_ptr<detail::Connection> connection, int side, Duration delay);
+  bool are_cut(const std::string& one, const std::string& other) const {
+    return cut_.contains({one, other}) || cut_.contains({other, one});
+  }
 
   World& world_;
   Prng prng_;
@@ -61,6 +85,8 @@ class NetworkCore {
   std::uint16_t next_port_ = 49152;
   std::uint64_t connection_sequence_ = 0;
   std::size_t open_sockets_ = 0;
+  std::set<NetworkLink> cut_;
+  std::vector<std::move_only_function<void()>> held_;  // by cut links, in order
 };
 
 // The network as one process sees it. "127.0.0.1", "localhost", "::1" and "0.0.0.0" are its own host.

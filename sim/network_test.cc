@@ -88,5 +88,38 @@ TEST_F(SimNetworkTest, AResetInTheMiddleOfAWriteIsSeenOnBothSides) {
   run();
 }
 
+TEST_F(SimNetworkTest, WhatIsSentOverACutLinkArrivesWhenItIsMended) {
+  server.spawn("server", [&](io::Wait& wait) {
+    auto listener = server.io_world().network.listen(wait, {"server", 7000}).value();
+    auto socket = listener->accept(wait).value();
+    Bytes buffer(100);
+    io::Wait soon = wait.within(5s);
+    EXPECT_EQ(socket->read(soon, buffer).error().code, ErrorCode::timed_out);
+    // The other way is open.
+    ASSERT_TRUE(io::write_all(wait, *socket, as_bytes("back")));
+    world.after(1s, [&] { world.network().mend(); });
+    Bytes got;
+    while (true) {
+      const std::size_t count = socket->read(wait, buffer).value();
+      if (count == 0) break;
+      put_bytes(got, ByteView(buffer).first(count));
+    }
+    EXPECT_EQ(as_text(got), "forward");
+  });
+  client.spawn("client", [&](io::Wait& wait) {
+    ASSERT_TRUE(wait.sleep(1ms));
+    auto socket = client.io_world().network.connect(wait, {"server", 7000}).value();
+    world.network().cut({"client", "server"});
+    ASSERT_TRUE(io::write_all(wait, *socket, as_bytes("forward")));
+    ASSERT_TRUE(socket->shutdown_write(wait));
+    std::byte byte;
+    EXPECT_TRUE(socket->read(wait, {&byte, 1}));
+    // Nobody answers who cannot be heard.
+    io::Wait soon = wait.within(1s);
+    EXPECT_EQ(client.io_world().network.connect(soon, {"server", 7000}).error().code, ErrorCode::timed_out);
+  });
+  run();
+}
+
 }  // namespace
 }  // namespace verity::sim

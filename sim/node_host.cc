@@ -3,6 +3,7 @@
 #include "engine/node/node.h"
 #include "io/base/assert.h"
 #include "io/directory.h"
+#include "net/cluster/transport.h"
 #include "net/server/server.h"
 #include "sim/network.h"
 
@@ -25,7 +26,9 @@ std::string_view describe(Ending ending) {
 }
 
 NodeHost::NodeHost(World& world, NodeSetup setup)
-    : world_(world), setup_(std::move(setup)), disk_(world, "disk1", setup_.disk) {}
+    : world_(world),
+      setup_(std::move(setup)),
+      disk_(world, "disk" + setup_.node.node_id.describe(), setup_.disk) {}
 
 NodeHost::~NodeHost() {
   VERITY_ASSERT(!is_running());
@@ -60,7 +63,16 @@ void NodeHost::run(io::Wait& wait) {
     ending_ = Ending::refused;
   };
   const std::unique_ptr<io::Directory> data = disk_.mount(*process_, "data");
-  auto node = node::Node::start(wait, process_->io_world(), *data, setup_.node);
+  std::optional<cluster::Transport> transport;
+  if (!setup_.peers.others.empty()) transport.emplace(process_->io_world(), setup_.peers);
+  io::Wait until_the_end = wait.under(process_->end());
+  // Founding a cluster may take for ever.
+  auto node = node::Node::start(until_the_end, process_->io_world(), *data, setup_.node,
+                                transport ? &*transport : nullptr);
+  if (!node && until_the_end.is_cancelled()) {
+    ending_ = Ending::stopped;
+    return;
+  }
   if (!node) return refuse(node.error());
   node_ = node->get();
   process_->trace("ready  node " + node_->status().state);
@@ -75,7 +87,6 @@ void NodeHost::run(io::Wait& wait) {
     refuse(server.error());
   } else {
     serving_ = true;
-    io::Wait until_the_end = wait.under(process_->end());
     const Status failed = node_->wait_until_failed(until_the_end);
     serving_ = false;
     ending_ = Ending::stopped;

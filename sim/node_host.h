@@ -6,6 +6,7 @@
 #include "engine/node/verify_directory.h"
 #include "io/base/ids.h"
 #include "io/base/result.h"
+#include "net/peer/peers.h"
 #include "net/server/options.h"
 #include "sim/disk.h"
 #include "sim/process.h"
@@ -34,6 +35,7 @@ enum class Ending : std::uint8_t {
 struct NodeSetup {
   node::NodeOptions node;
   server::ServerOptions server;
+  peer::PeerOptions peers;  // without others it is a cluster of one
   ClockOptions clock;
   DiskOptions disk;
 };

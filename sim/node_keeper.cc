@@ -8,8 +8,13 @@
 
 namespace verity::sim {
 
-NodeKeeper::NodeKeeper(World& world, History& history, const Scenario& scenario, Prng& prng)
-    : world_(world), history_(history), scenario_(scenario), prng_(prng), host_(world, scenario.setup) {
+NodeKeeper::NodeKeeper(World& world, History& history, const Scenario& scenario, Prng& prng,
+                       std::uint64_t node)
+    : world_(world),
+      history_(history),
+      scenario_(scenario),
+      prng_(prng),
+      host_(world, scenario.setup_of(node)) {
   host_.on_recovered = [this](std::uint64_t position, const std::string& hash) { recovered(position, hash); };
 }
 
@@ -54,7 +59,12 @@ Instant NodeKeeper::may_lose_since() const {
 // ---- starts and ends
 
 void NodeKeeper::recovered(std::uint64_t position, const std::string& hash) {
-  history_.recovered(position, hash, may_lose_since(), world_.now());
+  if (scenario_.nodes == 1) {
+    history_.recovered(position, hash, may_lose_since(), world_.now());
+  } else if (position > 0 && !hash.empty()) {
+    // It may be behind, but what it takes for committed is what everybody has.
+    history_.observed_hash(position, hash, "", world_.now());
+  }
   ended_hard_ = false;
   check_state_goes_on();
   recovered_at_ = world_.now();
@@ -62,12 +72,23 @@ void NodeKeeper::recovered(std::uint64_t position, const std::string& hash) {
 
 void NodeKeeper::check_state_goes_on() {
   std::uint64_t boot = 0;
+  std::uint64_t view = 0;
+  std::uint64_t log_view = 0;
   for (const std::string_view name : {"meta/state.json", "meta/state.copy.json"}) {
     const Bytes bytes = host_.disk().durable_content(name);
     const auto json = scan_json(as_text(bytes));
     if (!json) continue;  // rot, while the other copy is good
     boot = std::max(boot, (*json)["boot_number"].number().value_or(0));
+    view = std::max(view, (*json)["view"].number().value_or(0));
+    log_view = std::max(log_view, (*json)["log_view"].number().value_or(0));
   }
+  if (view < last_view_ || log_view < last_log_view_) {
+    world_.fail("the node's promises went back: view " + std::to_string(view) + " after " +
+                std::to_string(last_view_) + ", log view " + std::to_string(log_view) + " after " +
+                std::to_string(last_log_view_));
+  }
+  last_view_ = view;
+  last_log_view_ = log_view;
   if (boot <= last_boot_) {
     world_.fail("the node's state went back: boot number " + std::to_string(boot) + " after " +
                 std::to_string(last_boot_));
@@ -138,6 +159,26 @@ void NodeKeeper::start() {
     host_.process()->crash_at_call(prng_.between(1, prng_.chance(1, 2) ? 40 : 400), *crash_early_);
     crash_early_.reset();
   }
+}
+
+void NodeKeeper::stay_down() {
+  if (is_up()) host_.crash(prng_.chance(1, 2) ? CrashKind::power : CrashKind::kill, "for good");
+  if (host_.process() != nullptr) {
+    host_.process()->drain();
+    take_ending();
+  }
+  restart_asked_ = false;
+  start_at_ = Instant::never();
+}
+
+std::string NodeKeeper::describe() const {
+  if (!host_.is_running()) return host_.address().host + " is not running";
+  if (!host_.is_serving() || host_.node() == nullptr) return host_.address().host + " is starting";
+  const node::NodeStatus status = host_.node()->status();
+  return host_.address().host + " is " + status.state + " in view " + status.view.describe() +
+         ", committed " + status.commit_index.describe() + ", applied " + status.applied_index.describe() +
+         ", durable " + status.durable_position.describe() +
+         (status.reason.empty() ? "" : ": " + status.reason);
 }
 
 void NodeKeeper::end() {
@@ -273,6 +314,7 @@ void NodeKeeper::disturb(Disturbance what) {
       do_damage();
       return;
     case Disturbance::network_trouble:
+    case Disturbance::partition:
       return;  // nothing of the node's
   }
 }

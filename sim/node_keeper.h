@@ -20,9 +20,11 @@ namespace verity::sim {
 
 class NodeKeeper {
  public:
-  NodeKeeper(World& world, History& history, const Scenario& scenario, Prng& prng);
+  // `node`: from 1.
+  NodeKeeper(World& world, History& history, const Scenario& scenario, Prng& prng, std::uint64_t node = 1);
 
   NodeHost& host() { return host_; }
+  const NodeHost& host() const { return host_; }
   // Judges the node if it has come to its end, and starts it when it is time.
   void look_after();
   bool is_up() const { return host_.is_running(); }
@@ -37,6 +39,12 @@ class NodeKeeper {
   // Stops the node as an operator would: it has a minute.
   void end();
   void start_now() { start_at_ = world_.now(); }
+  // Until start_now().
+  void stay_down();
+  // It has come up at least once.
+  bool has_been_up() const { return last_boot_ > 0; }
+  // Whether it is up, its state and why it is not writable.
+  std::string describe() const;
   // Of a node that was ended for good: verifies what is durable of its directory. Damage has a reason, and damage of the
   // log is found.
   void verify_directory();
@@ -83,6 +91,8 @@ class NodeKeeper {
   bool ended_hard_ = false;  // by a crash or a failure, at least once since it last recovered
   Instant recovered_at_{};
   std::uint64_t last_boot_ = 0;
+  std::uint64_t last_view_ = 0;
+  std::uint64_t last_log_view_ = 0;
   std::string refusal_;
   int refusals_ = 0;
   bool was_read_only_ = false;  // when it was ended

@@ -52,7 +52,7 @@ void talk_nonsense(io::Wait& wait, Client& client) {
     default: {
       // Some of it, and gone; all of it would be refused.
       request.body = "{\"type\":";
-      io::Wait soon = wait.within(patience);
+      io::Wait soon = wait.within(client.patience());
       client.http.leave_in_the_middle(soon, request);
       ignore(wait.sleep(client.prng.exponential(20ms)), "it is nonsense");
       return;

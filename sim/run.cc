@@ -1,9 +1,8 @@
 #include "sim/run.h"
 
-#include "engine/node/node.h"
+#include "sim/cluster.h"
 #include "sim/history.h"
 #include "sim/network.h"
-#include "sim/node_keeper.h"
 #include "sim/workload.h"
 #include "sim/world.h"
 
@@ -13,7 +12,7 @@
 namespace verity::sim {
 namespace {
 
-// How long a healed node may take until it answers, and the clients until they are done.
+// How long healed nodes may take until they answer, and the clients until they are done.
 constexpr Duration liveness_bound = 120s;
 constexpr Duration quiet_bound = 120s;
 
@@ -24,16 +23,16 @@ class Run {
         world_({.seed = scenario.seed, .trace_sink = sink, .ready_swaps = scenario.ready_swaps}),
         prng_(world_.prng("disturbances")),
         history_([this](const std::string& what) { world_.fail(what); }),
-        node_(world_, history_, scenario_, prng_),
-        work_(world_, history_, scenario_, [this](std::string_view code) { return node_.allows(code); }) {
+        cluster_(world_, history_, scenario_, prng_),
+        work_(world_, history_, scenario_, [this](std::string_view code) { return cluster_.allows(code); }) {
     world_.network().options() = scenario_.network;
   }
 
   RunResult go();
 
  private:
-  bool is_over() const { return world_.failure().has_value() || node_.has_refused_rightly(); }
-  // Runs on until `done` or `until`, looking after the node meanwhile.
+  bool is_over() const { return world_.failure().has_value() || cluster_.has_refused_rightly(); }
+  // Runs on until `done` or `until`, looking after the nodes meanwhile.
   bool run_until(const std::function<bool()>& done, Instant until);
   // As run_until() with a bound; when that is passed, the run has failed.
   void expect(const std::function<bool()>& done, Duration within,
@@ -43,6 +42,7 @@ class Run {
   void disturb();
   void heal();
   void check_liveness();
+  void heal_the_rest();
   void audit(std::string_view which);
   void start_once_more();
   void end();
@@ -52,21 +52,21 @@ class Run {
   World world_;
   Prng prng_;
   History history_;
-  NodeKeeper node_;
+  Cluster cluster_;
   Workload work_;
   bool probe_answered_ = false;
 };
 
 bool Run::run_until(const std::function<bool()>& done, Instant until) {
   while (!is_over()) {
-    node_.look_after();
+    cluster_.look_after();
     if (is_over()) return false;
     if (done()) return true;
     if (world_.now() >= until) return false;
-    const Instant step = std::min(until, node_.next_start());
-    world_.run_until([&] { return done() || node_.has_ended(); }, step);
+    const Instant step = std::min(until, cluster_.next_start());
+    world_.run_until([&] { return done() || cluster_.has_ended(); }, step);
     // With nothing left to happen the time would stand still.
-    if (!world_.failure() && !done() && world_.now() < step && !node_.has_ended())
+    if (!world_.failure() && !done() && world_.now() < step && !cluster_.has_ended())
       world_.run_for(step - world_.now());
   }
   return false;
@@ -97,7 +97,7 @@ void Run::disturb() {
   std::size_t index = 0;
   while (drawn >= weights[index]) drawn -= weights[index++];
   const auto what = static_cast<Disturbance>(index);
-  if (what != Disturbance::network_trouble) return node_.disturb(what);
+  if (what != Disturbance::network_trouble) return cluster_.disturb(what);
   NetworkOptions& network = world_.network().options();
   const bool trouble = prng_.chance(2, 3);
   network.reset_ppm = trouble ? prng_.below(60'000) : 0;
@@ -107,27 +107,35 @@ void Run::disturb() {
 
 void Run::heal() {
   world_.network().options() = scenario_.network;
-  node_.heal();
-  world_.trace().line(world_.now(), "world", "everything heals");
+  cluster_.heal_majority();
+  world_.trace().line(world_.now(), "world", cluster_.size() == 1 ? "everything heals" : "a majority heals");
 }
 
 // ---- verdicts
 
 void Run::check_liveness() {
-  NodeHost& host = node_.host();
-  const auto stays_damaged = [&] { return node_.may_stay_damaged() && node_.is_read_only(); };
-  expect([&] { return host.is_ready() || stays_damaged(); }, liveness_bound,
+  const std::string healed = cluster_.size() == 1 ? "everything healed: " : "a majority healed: ";
+  const auto stays_damaged = [&] { return cluster_.may_stay_damaged() && cluster_.is_read_only(); };
+  expect([&] { return cluster_.is_ready() || stays_damaged(); }, liveness_bound,
          [&] {
-           return "the node is not ready " + std::to_string(liveness_bound / 1s) +
-                  " s after everything healed: " +
-                  (host.node() == nullptr
-                       ? "it is not running"
-                       : host.node()->status().state + ": " + host.node()->status().reason);
+           return "nobody is ready " + std::to_string(liveness_bound / 1s) + " s after " + healed +
+                  cluster_.describe();
          });
-  if (is_over() || node_.is_read_only()) return;
+  if (is_over() || cluster_.is_read_only()) return;
   work_.start_probe([this] { probe_answered_ = true; });
   expect([&] { return probe_answered_ || stays_damaged(); }, liveness_bound,
-         [] { return "the node answers no append although everything healed"; });
+         [&] { return "no append is answered although " + healed + cluster_.describe(); });
+}
+
+// The rest comes back and learns what it missed.
+void Run::heal_the_rest() {
+  if (is_over() || cluster_.size() == 1) return;
+  cluster_.heal();
+  world_.trace().line(world_.now(), "world", "everything heals");
+  work_.wind_down();
+  expect([&] { return work_.is_finished(); }, quiet_bound, [] { return "clients do not come to an end"; });
+  expect([&] { return cluster_.is_level(); }, liveness_bound,
+         [&] { return "the nodes do not become equal: " + cluster_.describe(); });
 }
 
 void Run::audit(std::string_view which) {
@@ -140,24 +148,30 @@ void Run::audit(std::string_view which) {
 // From what is on the disk.
 void Run::start_once_more() {
   if (is_over()) return;
-  node_.end();
+  cluster_.end();
   // Not a fault: what a clean stop leaves unsynced a power cut may take.
-  if (!is_over() && node_.host().disk().has_unsynced()) node_.host().disk().crash();
-  node_.start_now();
-  expect([&] { return node_.host().is_serving(); }, liveness_bound,
-         [] { return "the node does not serve after one more start"; });
+  for (const auto& node : cluster_.nodes()) {
+    if (!is_over() && node->host().disk().has_unsynced()) node->host().disk().crash();
+  }
+  cluster_.start_now();
+  expect([&] { return cluster_.is_serving(); }, liveness_bound,
+         [&] { return "not all serve after one more start: " + cluster_.describe(); });
 }
 
 // Everybody goes.
 void Run::end() {
-  node_.end();
+  if (cluster_.size() > 1) {
+    expect([&] { return cluster_.is_level(); }, liveness_bound,
+           [&] { return "the nodes do not become equal after one more start: " + cluster_.describe(); });
+  }
+  cluster_.end();
   work_.cut();
   world_.run_until([&] { return work_.is_finished(); }, world_.now() + quiet_bound);
   if (!work_.is_finished()) {
     if (!world_.failure()) world_.fail("clients do not come to an end");
     work_.abandon();
   }
-  if (!world_.failure()) node_.verify_directory();
+  cluster_.verify_directories();
   const std::size_t sockets = world_.network().open_sockets();
   if (sockets != 0 && !world_.failure())
     world_.fail(std::to_string(sockets) + " sockets are open after everybody has gone");
@@ -168,15 +182,15 @@ RunResult Run::result() {
   result.failure = world_.failure();
   result.digest = world_.trace().digest();
   result.about = scenario_.describe();
-  result.verdict = result.failure                ? "FAILED"
-                   : node_.has_refused_rightly() ? "refused: " + node_.refusal()
-                                                 : "survived";
+  result.verdict = result.failure                   ? "FAILED"
+                   : cluster_.has_refused_rightly() ? "refused: " + cluster_.refusal()
+                                                    : "survived";
   result.simulated = world_.now() - Instant{};
-  result.boots = node_.host().boots();
+  result.boots = cluster_.boots();
   result.requests = work_.requests();
   result.acked = history_.acked_count();
   result.lost = history_.lost_count();
-  result.damages = node_.host().disk().damages().size();
+  result.damages = cluster_.damages();
   result.trace_lines = world_.trace().line_count();
   if (result.failure) {
     for (const std::string& line : world_.trace().last_lines()) result.last_lines += line;
@@ -186,11 +200,12 @@ RunResult Run::result() {
 
 RunResult Run::go() {
   world_.trace().line(world_.now(), "world", scenario_.describe());
-  node_.look_after();
+  cluster_.look_after();
   work_.start();
   let_faults_happen();
   if (!is_over()) heal();
   check_liveness();
+  heal_the_rest();
   work_.wind_down();
   audit("first");
   start_once_more();

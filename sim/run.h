@@ -1,7 +1,9 @@
-// One run: a seed and a scenario, from an empty disk to a verdict.
+// One run: a seed and a scenario, from empty disks to a verdict.
 //
 //   faults ──────────────► heal ──► liveness: ready and answering within a bound ──► audit ──► restart, audit
 //   clients work all the time                (or a refusal that the faults justify)
+//
+// In a cluster a majority heals first and must answer without the rest; then the rest heals, and all nodes become equal.
 #pragma once
 
 #include "sim/scenario.h"

@@ -42,7 +42,7 @@ INSTANTIATE_TEST_SUITE_P(Sim, EveryScenario, testing::ValuesIn(all_names()),
                          [](const auto& instance) { return instance.param; });
 
 TEST(Run, TheSameSeedGivesTheSameDigest) {
-  for (const char* name : {"swarm", "crashes", "subscriptions"}) {
+  for (const char* name : {"swarm", "crashes", "subscriptions", "cluster"}) {
     const RunResult once = run_scenario(short_scenario(name, 3));
     const RunResult again = run_scenario(short_scenario(name, 3));
     EXPECT_EQ(once.digest, again.digest) << replay(name, 3);

@@ -77,10 +77,32 @@ WorkloadPlan draw_work(Prng prng) {
   return work;
 }
 
+// What only a node with others has.
+void draw_cluster(Prng prng, Scenario& scenario) {
+  scenario.nodes = prng.chance(1, 5) ? 5 : 3;
+  node::ConsensusOptions& consensus = scenario.setup.node.consensus;
+  consensus.heartbeat_interval = milliseconds(prng.between(10, 100));
+  consensus.election_timeout_min = consensus.heartbeat_interval * prng.between(2, 4) + 20ms;
+  consensus.election_timeout_max = consensus.election_timeout_min * prng.between(1, 3);
+  consensus.entries_per_message_max = prng.chance(1, 3) ? prng.between(1, 4) : prng.between(5, 100);
+  peer::PeerOptions& peers = scenario.setup.peers;
+  peers.reconnect_delay_min = milliseconds(prng.between(5, 50));
+  peers.reconnect_delay_max = milliseconds(prng.between(50, 1000));
+  peers.keep_alive_interval = milliseconds(prng.between(100, 500));
+  peers.silence_timeout = peers.keep_alive_interval * prng.between(3, 6);
+  peers.control.queue_frames_max = prng.between(16, 1024);
+  peers.bulk.queue_frames_max = prng.between(8, 256);
+  scenario.work.tenant_lifetime = {};  // a node that lags behind tells of the tenant that was
+  // How many seeds of ten have it at all, in the order of Disturbance.
+  constexpr std::array<std::uint64_t, disturbance_count> of_10{7, 6, 5, 5, 2, 3, 5, 2, 2, 0, 6};
+  for (std::size_t i = 0; i < of_10.size(); ++i)
+    scenario.faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 4) : 0;
+}
+
 // In the order of Disturbance.
 constexpr std::array<std::string_view, disturbance_count> disturbance_names{
-    "power cuts", "kills",           "crashes at a call", "clean restarts", "full disk",
-    "slow disk",  "network trouble", "clock jumps",       "failed syncs",   "damage"};
+    "power cuts",      "kills",       "crashes at a call", "clean restarts", "full disk", "slow disk",
+    "network trouble", "clock jumps", "failed syncs",      "damage",         "partitions"};
 
 // In the order of DamageClass.
 constexpr std::array<std::string_view, 8> damage_names{
@@ -89,7 +111,7 @@ constexpr std::array<std::string_view, 8> damage_names{
 
 void draw_swarm(Prng prng, Scenario& scenario) {
   // How many seeds of ten have it at all, in the order of Disturbance.
-  constexpr std::array<std::uint64_t, disturbance_count - 1> of_10{6, 5, 4, 4, 2, 3, 4, 2, 2};
+  constexpr std::array<std::uint64_t, 9> of_10{6, 5, 4, 4, 2, 3, 4, 2, 2};
   FaultPlan& faults = scenario.faults;
   for (std::size_t i = 0; i < of_10.size(); ++i)
     faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 5) : 0;
@@ -99,6 +121,8 @@ void draw_swarm(Prng prng, Scenario& scenario) {
   }
   if (prng.chance(1, 10)) scenario.setup.node.sync_mode = node::SyncMode::async;
 }
+
+constexpr std::string_view cluster_name = "cluster";
 
 struct Weight {
   Disturbance what;
@@ -169,6 +193,9 @@ const std::vector<Entry>& entries() {
        {{power_cut, 2}, {kill, 1}, {clean_restart, 1}},
        DamageClass::none,
        [](Scenario& s) { s.setup.node.sync_mode = node::SyncMode::async; }},
+      {{cluster_name,
+        "three or five nodes that replicate: crashes, restarts, partitions, slow and full disks"},
+       {}},
   };
   return all;
 }
@@ -179,13 +206,35 @@ std::string_view describe(DamageClass damage) {
   return damage_names[static_cast<std::size_t>(damage)];
 }
 
+io::Address Scenario::address_of(std::uint64_t node) const {
+  return {"node" + std::to_string(node), setup.server.client_address.port};
+}
+
+NodeSetup Scenario::setup_of(std::uint64_t node) const {
+  NodeSetup its = setup;
+  if (nodes == 1) return its;
+  its.node.node_id = NodeId{node};
+  its.server.client_address = address_of(node);
+  its.peers.listen_address.host = its.server.client_address.host;
+  for (std::uint64_t other = 1; other <= nodes; ++other) {
+    if (other != node) its.peers.others.push_back({address_of(other).host, its.peers.listen_address.port});
+  }
+  // No two machines are the same.
+  Prng prng = Prng(seed).fork("node " + std::to_string(node));
+  its.clock.drift_ppb = static_cast<std::int64_t>(prng.below(400'000)) - 200'000;
+  its.clock.skew = milliseconds(prng.below(20'000)) - 10s;
+  its.disk.sync_latency = setup.disk.sync_latency * static_cast<std::int64_t>(prng.between(1, 4)) / 2;
+  return its;
+}
+
 std::string Scenario::describe() const {
   const auto number = [](std::uint64_t value) { return std::to_string(value); };
-  std::string text =
-      name + " seed " + number(seed) + ": segment " + describe_bytes(setup.node.segment_bytes) + ", flush " +
-      describe_bytes(setup.node.tuning.flush_bytes_max) + ", sector " + number(setup.disk.sector_bytes) +
-      ", checkpoint every " + number(setup.node.tuning.checkpoint_entries) + ", " + number(work.clients) +
-      " clients, " + number(work.subscribers) + " subscribers";
+  std::string text = name + " seed " + number(seed) + ": " + (nodes > 1 ? number(nodes) + " nodes, " : "") +
+                     "segment " + describe_bytes(setup.node.segment_bytes) + ", flush " +
+                     describe_bytes(setup.node.tuning.flush_bytes_max) + ", sector " +
+                     number(setup.disk.sector_bytes) + ", checkpoint every " +
+                     number(setup.node.tuning.checkpoint_entries) + ", " + number(work.clients) +
+                     " clients, " + number(work.subscribers) + " subscribers";
   if (setup.node.sync_mode == node::SyncMode::async) text += ", async";
   for (std::size_t i = 0; i < disturbance_count; ++i) {
     if (faults.weights[i] == 0) continue;
@@ -223,6 +272,7 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   scenario.faults.lasts = milliseconds(rest.between(500, 6000));
   scenario.faults.interval = milliseconds(rest.between(100, 2000));
   if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
+  if (name == cluster_name) draw_cluster(prng.fork("cluster"), scenario);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;
   entry->tune(scenario);

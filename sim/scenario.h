@@ -43,8 +43,9 @@ enum class Disturbance : std::uint8_t {
   clock_jump,
   failed_sync,
   damage,
+  partition,  // links between nodes are cut, or all are mended
 };
-inline constexpr std::size_t disturbance_count = 10;
+inline constexpr std::size_t disturbance_count = 11;
 
 struct FaultPlan {
   Duration lasts = 5s;                                     // then everything heals
@@ -81,11 +82,14 @@ struct Scenario {
   std::string name;
   std::uint64_t seed = 0;
   std::uint64_t ready_swaps = 0;
-  NodeSetup setup;
+  std::uint64_t nodes = 1;
+  NodeSetup setup;  // of node 1, and what it has in common with the others
   NetworkOptions network;
   FaultPlan faults;
   WorkloadPlan work;
 
+  NodeSetup setup_of(std::uint64_t node) const;      // from 1
+  io::Address address_of(std::uint64_t node) const;  // for clients
   std::string describe() const;
 };
 

@@ -42,7 +42,7 @@ Writer::Step Writer::attempt(io::Wait& wait, Attempts& attempts, const HttpReque
     if (unknown() == Step::settled || !wait.sleep(client_.prng.exponential(500ms))) return Step::settled;
     return Step::again;
   }
-  const auto response = client_.ask(wait, http, client_.prng.chance(1, 40) ? 10ms : patience);
+  const auto response = client_.ask(wait, http, client_.prng.chance(1, 40) ? 10ms : client_.patience());
   if (!response) {
     const bool is_unknown = !client_.http.nothing_sent() || attempts.may_be_under_way;
     if (is_unknown && unknown() == Step::settled) return Step::settled;
@@ -75,6 +75,11 @@ void Writer::judge_refusal(std::uint64_t id, const HttpResponse& response,
   client_.history.refused_expectations(id, parse_failed_expectations(response.body), known_before);
 }
 
+// Who led once and is cut off does not know the key, takes the request, and cannot carry it out.
+bool Writer::may_be_deposed(const HttpResponse& response) const {
+  return client_.is_of_cluster() && code_of(response) == "outcome_unknown";
+}
+
 void Writer::append(io::Wait& wait) {
   SentRequest request = draw_request(client_);
   const HttpRequest http = to_http(client_, request);
@@ -96,7 +101,7 @@ void Writer::repeat(io::Wait& wait) {
   if (!response || !client_.history.holds(tenant, stand)) return;
   if (response->status == 201) {
     acknowledge(id, *response);
-  } else if (!client_.is_excused(code_of(*response))) {
+  } else if (!client_.is_excused(code_of(*response)) && !may_be_deposed(*response)) {
     client_.fail("a repeated append", *response);
   }
 }
@@ -116,7 +121,7 @@ void Writer::conflict(io::Wait& wait) {
   const auto response = client_.ask(wait, http);
   if (!client_.history.holds(tenant, stand)) return;
   const std::string code = response ? code_of(*response) : "";
-  if (!response || (response->status == 422 && code == "idempotency_conflict")) {
+  if (!response || may_be_deposed(*response) || (response->status == 422 && code == "idempotency_conflict")) {
     client_.history.refused(other_id);  // whatever happens to it, it must not be carried out
   } else if (!client_.is_excused(code)) {
     client_.fail("another body under a used key", *response);

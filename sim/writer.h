@@ -34,6 +34,7 @@ class Writer {
   };
   Step attempt(io::Wait& wait, Attempts& attempts, const HttpRequest& http);
   void judge_refusal(std::uint64_t id, const HttpResponse& response, const LastRevisions& known_before);
+  bool may_be_deposed(const HttpResponse& response) const;
   bool acknowledge(std::uint64_t id, const HttpResponse& response);
 
   Client& client_;

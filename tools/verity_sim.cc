@@ -45,12 +45,13 @@ std::string replay_line(std::uint64_t seed, const std::string& scenario) {
   return "verity-sim --seed " + std::to_string(seed) + " --scenario " + scenario;
 }
 
-// Every other seed is drawn from everything, the rest go round the named scenarios.
+// Of three seeds one is drawn from everything, one is a cluster's, and one goes round the named scenarios.
 std::string scenario_for(const Options& options, std::uint64_t index) {
   if (options.scenario != "all") return options.scenario;
   const auto& names = verity::sim::scenario_names();
-  if (index % 2 == 0) return "swarm";
-  return std::string(names[1 + index / 2 % (names.size() - 1)].name);
+  if (index % 3 == 0) return "swarm";
+  if (index % 3 == 1) return "cluster";
+  return std::string(names[1 + index / 3 % (names.size() - 1)].name);
 }
 
 RunResult run_one(std::uint64_t seed, const std::string& name, const verity::sim::Trace::Sink& sink = {}) {

@@ -1,0 +1,177 @@
+#include "sim/cluster.h"
+
+#include "engine/node/node.h"
+#include "sim/network.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace verity::sim {
+
+Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng& prng)
+    : world_(world), prng_(prng) {
+  for (std::uint64_t node = 1; node <= scenario.nodes; ++node)
+    nodes_.push_back(std::make_unique<NodeKeeper>(world, history, scenario, prng, node));
+}
+
+void Cluster::look_after() {
+  for (const auto& node : nodes_) node->look_after();
+}
+
+bool Cluster::has_ended() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) { return node->has_ended(); });
+}
+
+Instant Cluster::next_start() const {
+  Instant next = Instant::never();
+  for (const auto& node : nodes_) next = std::min(next, node->next_start());
+  return next;
+}
+
+void Cluster::end() {
+  for (const auto& node : nodes_) node->end();
+}
+
+void Cluster::start_now() {
+  for (const auto& node : nodes_) node->start_now();
+}
+
+void Cluster::verify_directories() {
+  for (const auto& node : nodes_) {
+    if (!world_.failure()) node->verify_directory();
+  }
+}
+
+// ---- faults
+
+void Cluster::isolate(std::size_t node, std::uint64_t ways) {
+  for (std::size_t other = 0; other < nodes_.size(); ++other) {
+    if (other == node) continue;
+    if ((ways & 1) != 0) world_.network().cut({host(node), host(other)});
+    if ((ways & 2) != 0) world_.network().cut({host(other), host(node)});
+  }
+}
+
+void Cluster::cut_links() {
+  world_.network().mend();
+  const std::size_t one = prng_.below(nodes_.size());
+  const std::size_t other = (one + prng_.between(1, nodes_.size() - 1)) % nodes_.size();
+  switch (prng_.below(5)) {
+    case 0:
+      return;
+    case 1:
+      return isolate(one, prng_.between(1, 3));
+    case 2:
+      isolate(one, 3);
+      return isolate(other, prng_.between(1, 3));
+    case 3:
+      world_.network().cut({host(one), host(other)});
+      if (prng_.chance(1, 2)) world_.network().cut({host(other), host(one)});
+      return;
+    default:
+      // The clients too.
+      isolate(one, 3);
+      world_.network().cut({host(one), "clients"});
+      world_.network().cut({"clients", host(one)});
+      return;
+  }
+}
+
+void Cluster::disturb(Disturbance what) {
+  if (what == Disturbance::partition) return cut_links();
+  const bool is_crash =
+      what == Disturbance::power_cut || what == Disturbance::kill || what == Disturbance::crash_at_call;
+  if (is_crash && nodes_.size() > 1 && prng_.chance(1, 5)) {
+    for (const auto& node : nodes_) node->disturb(what);
+  } else {
+    draw().disturb(what);
+  }
+}
+
+void Cluster::heal() {
+  world_.network().mend();
+  for (const auto& node : nodes_) {
+    node->heal();
+    if (node->host().process() == nullptr && node->next_start() == Instant::never()) node->start_now();
+  }
+}
+
+void Cluster::heal_majority() {
+  const std::size_t majority = nodes_.size() / 2 + 1;
+  std::vector<std::size_t> order(nodes_.size());
+  std::iota(order.begin(), order.end(), 0);
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[prng_.below(i)]);
+  std::stable_partition(order.begin(), order.end(), [&](std::size_t i) { return nodes_[i]->has_been_up(); });
+  const bool is_founded = nodes_[order[majority - 1]]->has_been_up();
+  if (nodes_.size() == 1 || !is_founded || prng_.chance(1, 4)) return heal();
+  world_.network().mend();
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    NodeKeeper& node = *nodes_[order[i]];
+    if (i < majority) {
+      node.heal();
+    } else if (prng_.chance(1, 2)) {
+      node.stay_down();
+    } else if (prng_.chance(1, 2)) {
+      isolate(order[i], prng_.between(1, 3));
+    }
+  }
+}
+
+// ---- how they are
+
+bool Cluster::is_ready() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+    const NodeHost& host = node->host();
+    return host.is_ready() && (size() == 1 || host.node()->status().state == "leader");
+  });
+}
+
+bool Cluster::is_serving() const {
+  return std::all_of(nodes_.begin(), nodes_.end(),
+                     [](const auto& node) { return node->host().is_serving(); });
+}
+
+bool Cluster::is_level() const {
+  if (!is_serving()) return false;
+  const Position end = nodes_.front()->host().node()->status().durable_position;
+  return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+    const node::NodeStatus status = node->host().node()->status();
+    return status.durable_position == end && status.commit_index == end && status.applied_index == end;
+  });
+}
+
+bool Cluster::has_refused_rightly() const {
+  return size() == 1 && nodes_.front()->has_refused_rightly();
+}
+
+bool Cluster::may_stay_damaged() const {
+  return size() == 1 && nodes_.front()->may_stay_damaged();
+}
+
+bool Cluster::is_read_only() const {
+  return size() == 1 && nodes_.front()->is_read_only();
+}
+
+bool Cluster::allows(std::string_view code) const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node->allows(code); });
+}
+
+std::string Cluster::describe() const {
+  std::string text;
+  for (const auto& node : nodes_) text += (text.empty() ? "" : "; ") + node->describe();
+  return text;
+}
+
+std::uint64_t Cluster::boots() const {
+  std::uint64_t count = 0;
+  for (const auto& node : nodes_) count += node->host().boots();
+  return count;
+}
+
+std::uint64_t Cluster::damages() const {
+  std::uint64_t count = 0;
+  for (const auto& node : nodes_) count += node->host().disk().damages().size();
+  return count;
+}
+
+}  // namespace verity::sim

@@ -1,0 +1,65 @@
+// The nodes of one run with their keepers: one, or a cluster. Says which of them a disturbance hits, cuts the links
+// between them, and heals them: first a majority, which must do without the rest, then everybody.
+#pragma once
+
+#include "io/base/prng.h"
+#include "sim/history.h"
+#include "sim/node_keeper.h"
+#include "sim/scenario.h"
+#include "sim/world.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace verity::sim {
+
+class Cluster {
+ public:
+  Cluster(World& world, History& history, const Scenario& scenario, Prng& prng);
+
+  std::vector<std::unique_ptr<NodeKeeper>>& nodes() { return nodes_; }
+  std::size_t size() const { return nodes_.size(); }
+
+  // As for each keeper.
+  void look_after();
+  bool has_ended() const;
+  Instant next_start() const;
+  void end();
+  void start_now();
+  void verify_directories();
+
+  void disturb(Disturbance what);
+  // A majority of those that are members already: nothing is wrong with them or between them from here on. What becomes of
+  // the rest is drawn. Everybody, while the cluster is still being founded.
+  void heal_majority();
+  void heal();
+
+  // A node is ready, and in a cluster leads.
+  bool is_ready() const;
+  bool is_serving() const;  // each of them
+  // All have committed and applied the same, and nothing else lies in their logs.
+  bool is_level() const;
+  bool has_refused_rightly() const;
+  bool may_stay_damaged() const;
+  bool is_read_only() const;
+  bool allows(std::string_view code) const;
+  std::string refusal() const { return nodes_.front()->refusal(); }
+  std::string describe() const;
+  std::uint64_t boots() const;
+  std::uint64_t damages() const;
+
+ private:
+  NodeKeeper& draw() { return *nodes_[nodes_.size() == 1 ? 0 : prng_.below(nodes_.size())]; }
+  std::string host(std::size_t node) const { return nodes_[node]->host().address().host; }
+  void cut_links();
+  // From and to all others; `ways`: 1 only from it, 2 only to it, 3 both.
+  void isolate(std::size_t node, std::uint64_t ways);
+
+  World& world_;
+  Prng& prng_;
+  std::vector<std::unique_ptr<NodeKeeper>> nodes_;
+};
+
+}  // namespace verity::sim
