@@ -108,7 +108,11 @@ void Replicator::fail_with(const Error& error) {
 void Replicator::step(const consensus::Input& input) {
   if (!running_) return;
   if (!std::holds_alternative<consensus::Propose>(input)) flush_proposals();
-  carry_out(replica_.step(input));
+  const bool led = leads();
+  consensus::Effects effects = replica_.step(input);
+  // Before what replaces its proposals can be taken for them.
+  if (led && !leads()) changed();
+  carry_out(std::move(effects));
   // An asynchronous node takes for durable what it has been given.
   if (sync_mode_ == SyncMode::async && replica_.journal().durable() < log_.last_proposed()) log_durable();
 }
