@@ -319,13 +319,17 @@ void NodeKeeper::disturb(Disturbance what) {
   }
 }
 
+void NodeKeeper::free_disk() {
+  host_.disk().options().capacity = UINT64_MAX;
+  disk_is_full_ = false;
+}
+
 void NodeKeeper::heal() {
   healed_ = true;
+  free_disk();
   DiskOptions& disk = host_.disk().options();
   disk.faults = {};
   disk.slowness = 1;
-  disk.capacity = UINT64_MAX;
-  disk_is_full_ = false;
   crash_early_.reset();
   // A failed sync leaves a node that must be started anew; one that is crashing at a call still may.
   if (is_up()) host_.process()->crash_at_call(0);

@@ -39,6 +39,8 @@ class NodeKeeper {
   // Stops the node as an operator would: it has a minute.
   void end();
   void start_now() { start_at_ = world_.now(); }
+  // Its disk has room again.
+  void free_disk();
   // Until start_now().
   void stay_down();
   // It has come up at least once.
