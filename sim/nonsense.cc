@@ -62,7 +62,9 @@ void talk_nonsense(io::Wait& wait, Client& client) {
   if (!response) return;
   const std::string code = code_of(*response);
   const bool is_refused = response->status >= 400 && response->status < 500 && !code.empty();
-  if (!is_refused && !client.is_excused(code)) client.fail("nonsense", *response);
+  // Of a node that has asked the leader, whose answer did not come.
+  const bool is_lost = client.is_of_cluster() && code == "outcome_unknown";
+  if (!is_refused && !is_lost && !client.is_excused(code)) client.fail("nonsense", *response);
 }
 
 }  // namespace verity::sim

@@ -53,8 +53,9 @@ struct NodeMetrics {
   std::uint64_t log_entries_total = 0;  // written by this process
   std::uint64_t log_bytes_total = 0;    // with headers and padding
   std::uint64_t consensus_commits_total = 0;
-  std::uint64_t view_changes_total = 0;  // views entered
-  DurationHistogram consensus_duration;  // of a leader: proposed to committed
+  std::uint64_t requests_forwarded_total = 0;  // to the leader
+  std::uint64_t view_changes_total = 0;        // views entered
+  DurationHistogram consensus_duration;        // of a leader: proposed to committed
   std::uint64_t scrubbed_bytes_total = 0;
   std::uint64_t scrub_rounds_total = 0;
   std::uint64_t damaged_entries_total = 0;  // found by start, reads or the scrubber

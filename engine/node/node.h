@@ -29,15 +29,20 @@ class PeerTransport;
 
 // Another node of the cluster, as this one sees it.
 struct NodePeer {
-  NodeId id;            // 0: nobody has answered there yet
-  std::string address;  // of its cluster port
-  std::string
-      state;  // "leader", "follower", "connected" (nobody leads that this node knows of), "unreachable"
+  NodeId id{};            // 0: nobody has answered there yet
+  std::string address{};  // of its cluster port
+  // as NodeStatus::state says there; "unreachable"; "connected": it has not said yet
+  std::string state{};
   bool connected = false;
-  Timestamp last_seen;  // 0: never
-  std::optional<Duration> round_trip;
-  std::optional<Position> acknowledged;  // up to where it has acknowledged; known to the leader alone
-  std::string problem;                   // why the last connection failed or ended; empty: none has
+  Timestamp last_seen{};  // 0: never
+  std::optional<Duration> round_trip{};
+  // In its own words, a second or so ago; empty, and zeros, until it has said so.
+  std::string client_address{};
+  std::optional<View> view{};
+  Position commit_index{};
+  Position applied_index{};
+  std::optional<Position> acknowledged{};  // up to where it has acknowledged; known to the leader alone
+  std::string problem{};                   // why the last connection failed or ended; empty: none has
 };
 
 struct NodeStatus {

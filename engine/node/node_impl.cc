@@ -175,6 +175,18 @@ Status NodeImpl::replicate(io::Wait& wait) {
   replicator_->on_committed = [this](const std::vector<log::EntryPtr>& entries) { enqueue(entries); };
   replicator_->on_change = [this] { follow_role(); };
   replicator_->on_failure = [this](const Error& error) { fail_with(error); };
+  if (transport_ != nullptr) {
+    forwarder_.emplace(world_, *transport_, [this](io::Wait& waiting, QuestionKind kind, ByteView body) {
+      return serve_question(waiting, kind, body);
+    });
+    replicator_->on_other_message = [this](const consensus::Member& from, std::uint16_t type,
+                                           ByteView payload) { on_other_message(from, type, payload); };
+    replicator_->on_reconnected = [this](const consensus::Member& peer) {
+      forwarder_->reconnected(peer);
+      report_work_.notify_all();
+    };
+    spawn("reports", &NodeImpl::run_reports);
+  }
   opened_.tail.clear();
   replicator_->start();
   return {};
@@ -217,7 +229,7 @@ void NodeImpl::create_first_tenant(io::Wait& wait) {
   while (!failure_ && !stopping_) {
     if (serves()) {
       if (derived_.catalogue.next_id() == TenantId{1})
-        static_cast<void>(create_tenant(wait, first_tenant_name));  // else it is looked at again
+        static_cast<void>(create_tenant_here(wait, first_tenant_name));  // else it is looked at again
       if (derived_.catalogue.next_id() != TenantId{1}) return;
     }
     if (!applied_.wait(wait)) return;
@@ -284,16 +296,24 @@ std::vector<NodePeer> NodeImpl::peers() const {
   if (transport_ == nullptr || !replicator_) return peers;
   const std::optional<consensus::Member> leader = this->leader();
   for (PeerStatus& peer : transport_->peers()) {
+    const auto known = reports_.find(peer.id);
+    const NodeReport report = known == reports_.end() ? NodeReport() : known->second;
     const bool leads = leader && leader->id == peer.id;
     peers.push_back({.id = peer.id,
                      .address = std::move(peer.address),
-                     .state = !peer.connected ? "unreachable"
-                              : leads         ? "leader"
-                              : leader        ? "follower"
-                                              : "connected",
+                     .state = !peer.connected        ? "unreachable"
+                              : leads                ? "leader"
+                              : report.state.empty() ? "connected"
+                              // It led when it said so.
+                              : report.state == "leader" && leader ? "follower"
+                                                                   : report.state,
                      .connected = peer.connected,
                      .last_seen = peer.last_seen,
                      .round_trip = peer.round_trip,
+                     .client_address = report.client_address,
+                     .view = known == reports_.end() ? std::nullopt : std::optional(report.view),
+                     .commit_index = report.commit_index,
+                     .applied_index = report.applied_index,
                      .acknowledged = replicator_->replica().acknowledged_by(peer.id),
                      .problem = std::move(peer.problem)});
   }
@@ -331,6 +351,7 @@ NodeStatus NodeImpl::status() const {
 }
 
 const NodeMetrics& NodeImpl::metrics() const {
+  if (forwarder_) metrics_.requests_forwarded_total = forwarder_->forwarded_total();
   if (replicator_) metrics_.view_changes_total = replicator_->view_changes();
   metrics_.queue_entries = log_.queued_entries();
   metrics_.queue_bytes = log_.queued_bytes();
@@ -354,6 +375,7 @@ Status NodeImpl::stop(io::Wait& wait) {
   applied_.notify_all();
   scrubber_.stop(wait);
   log_.stop(wait);  // everything proposed is durable, or the node failed
+  if (forwarder_) forwarder_->stop(wait);
   if (replicator_) replicator_->stop(wait);
   if (transport_ != nullptr) transport_->stop(wait);
   applier_ends_ = true;

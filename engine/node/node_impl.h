@@ -9,6 +9,7 @@
 #include "engine/log/proof.h"
 #include "engine/log/scrubber.h"
 #include "engine/node/derived.h"
+#include "engine/node/forwarder.h"
 #include "engine/node/node.h"
 #include "engine/node/opening.h"
 #include "engine/node/proposed_state.h"
@@ -17,6 +18,7 @@
 #include "io/world.h"
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,8 +39,12 @@ class NodeImpl final : public Node {
   Outcome<AppendReceipt> append(io::Wait& wait, const AppendRequest& request) override;
   Outcome<EventPage> read(io::Wait& wait, const ReadRequest& request) override;
   void wait_for_events(io::Wait& wait, const ReadRequest& request, EventToken from) override;
-  Outcome<TenantInfo> create_tenant(io::Wait& wait, std::string_view name) override;
-  Outcome<TenantInfo> delete_tenant(io::Wait& wait, std::string_view name) override;
+  Outcome<TenantInfo> create_tenant(io::Wait& wait, std::string_view name) override {
+    return change_tenant(wait, QuestionKind::create_tenant, name);
+  }
+  Outcome<TenantInfo> delete_tenant(io::Wait& wait, std::string_view name) override {
+    return change_tenant(wait, QuestionKind::delete_tenant, name);
+  }
   Outcome<TenantInfo> find_tenant(std::string_view name) const override;
   std::vector<TenantInfo> tenants() const override;
   Outcome<Head> head(io::Wait& wait) override;
@@ -79,6 +85,7 @@ class NodeImpl final : public Node {
   std::optional<Refusal> await_leadership(io::Wait& wait);
   // Suspends until what a read with this consistency must see is applied.
   std::optional<Refusal> await_consistency(io::Wait& wait, Consistency consistency);
+  std::optional<Refusal> await_applied(io::Wait& wait, Position position);
   std::optional<Refusal> await_fate(io::Wait& wait, const log::Entry& entry);
   // What is said because of what this node sees is said only when all of that is committed and, after it was seen, a
   // majority has agreed that this node leads. Else somebody else may know better: not_leader.
@@ -86,12 +93,27 @@ class NodeImpl final : public Node {
   bool serves() const;
   // As far as this node knows.
   std::optional<consensus::Member> leader() const;
-  Outcome<TenantInfo> change_tenant(io::Wait& wait, const log::TenantBody& body);
+  Outcome<TenantInfo> propose_tenant(io::Wait& wait, const log::TenantBody& body);
   // Ready for a change: this node leads, and the change before is applied, even if nobody waited for it.
   std::optional<Refusal> await_tenant_changes(io::Wait& wait);
   Status replicate(io::Wait& wait);
   Result<consensus::JournalStart> journal_start(io::Wait& wait);
   void create_first_tenant(io::Wait& wait);
+
+  Outcome<AppendReceipt> append_here(io::Wait& wait, const AppendRequest& request);
+  Outcome<TenantInfo> create_tenant_here(io::Wait& wait, std::string_view name);
+  Outcome<TenantInfo> delete_tenant_here(io::Wait& wait, std::string_view name);
+
+  // ---- asking the leader, and answering as one (node_forward.cc)
+  Outcome<TenantInfo> change_tenant(io::Wait& wait, QuestionKind kind, std::string_view name);
+  // Who can do what was refused here because this node does not lead. Nobody, if it was refused for another reason.
+  std::optional<consensus::Member> who_can(const Refusal& refusal) const;
+  // What a read with this consistency has to see, as the leader says.
+  std::optional<Refusal> await_read_point(io::Wait& wait, const consensus::Member& leader,
+                                          Consistency consistency);
+  Outcome<Bytes> serve_question(io::Wait& wait, QuestionKind kind, ByteView body);
+  void on_other_message(const consensus::Member& from, std::uint16_t type, ByteView payload);
+  void run_reports(io::Wait& wait);
 
   // ---- proving
   std::optional<Refusal> refuse_proofs(Position position) const;
@@ -126,6 +148,9 @@ class NodeImpl final : public Node {
   ProposedState proposed_;
   PeerTransport* const transport_;
   std::optional<Replicator> replicator_;  // none of a read-only node
+  std::optional<Forwarder> forwarder_;    // none of a node that is alone
+  std::map<NodeId, NodeReport> reports_;  // the last of each of the others
+  io::Signal report_work_;
 
   std::deque<std::pair<Position, Instant>> proposed_at_;  // of a leader: not yet committed
   std::deque<log::EntryPtr> apply_queue_;

@@ -148,7 +148,11 @@ std::optional<Refusal> NodeImpl::await_consistency(io::Wait& wait, Consistency c
     refusal.retry_after = 1s;
     return refusal;
   }
-  while (derived_.position < committed) {
+  return await_applied(wait, committed);
+}
+
+std::optional<Refusal> NodeImpl::await_applied(io::Wait& wait, Position position) {
+  while (derived_.position < position) {
     if (auto refusal = refuse_reads()) return refusal;
     if (!applied_.wait(wait))
       return make_refusal(RefusalCode::cancelled, "the request was given up while it waited");
@@ -180,6 +184,9 @@ void NodeImpl::follow_role() {
     proposed_at_.clear();
     give_up_waiting();
   }
+  const std::optional<consensus::Member> now_leads = leader();
+  if (forwarder_ && now_leads) forwarder_->follow(*now_leads);
+  report_work_.notify_all();
   applied_.notify_all();
 }
 
@@ -263,7 +270,7 @@ std::optional<Outcome<AppendReceipt>> NodeImpl::find_earlier(io::Wait& wait, Ten
   return std::nullopt;
 }
 
-Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& request) {
+Outcome<AppendReceipt> NodeImpl::append_here(io::Wait& wait, const AppendRequest& request) {
   const Instant begun = wait.now();
   if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
   if (auto refusal = await_leadership(wait)) return std::unexpected(std::move(*refusal));
@@ -317,7 +324,7 @@ std::optional<Refusal> NodeImpl::await_fate(io::Wait& wait, const log::Entry& en
       "entry is committed");
 }
 
-Outcome<TenantInfo> NodeImpl::change_tenant(io::Wait& wait, const log::TenantBody& body) {
+Outcome<TenantInfo> NodeImpl::propose_tenant(io::Wait& wait, const log::TenantBody& body) {
   Bytes encoded;
   log::encode(body, encoded);
   const auto entry = propose(log::EntryKind::tenant, TenantId{0}, encoded);
@@ -341,7 +348,7 @@ std::optional<Refusal> NodeImpl::await_tenant_changes(io::Wait& wait) {
   return std::nullopt;
 }
 
-Outcome<TenantInfo> NodeImpl::create_tenant(io::Wait& wait, std::string_view name) {
+Outcome<TenantInfo> NodeImpl::create_tenant_here(io::Wait& wait, std::string_view name) {
   const auto guard = tenant_changes_.lock(wait);
   if (!guard) return std::unexpected(make_refusal(RefusalCode::cancelled, guard.error().message));
   if (auto refusal = await_tenant_changes(wait)) return std::unexpected(std::move(*refusal));
@@ -362,10 +369,10 @@ Outcome<TenantInfo> NodeImpl::create_tenant(io::Wait& wait, std::string_view nam
     refusal.limits_count = true;
     return std::unexpected(std::move(refusal));
   }
-  return change_tenant(wait, {log::TenantBody::Action::create, derived_.catalogue.next_id(), name});
+  return propose_tenant(wait, {log::TenantBody::Action::create, derived_.catalogue.next_id(), name});
 }
 
-Outcome<TenantInfo> NodeImpl::delete_tenant(io::Wait& wait, std::string_view name) {
+Outcome<TenantInfo> NodeImpl::delete_tenant_here(io::Wait& wait, std::string_view name) {
   const auto guard = tenant_changes_.lock(wait);
   if (!guard) return std::unexpected(make_refusal(RefusalCode::cancelled, guard.error().message));
   if (auto refusal = await_tenant_changes(wait)) return std::unexpected(std::move(*refusal));
@@ -373,7 +380,7 @@ Outcome<TenantInfo> NodeImpl::delete_tenant(io::Wait& wait, std::string_view nam
   if (!tenant) return std::unexpected(uphold(wait, tenant.error()));
   const TenantInfo before = info(**tenant);
   // From the proposal on nothing is proposed for it any more, behind its deletion.
-  const auto deleted = change_tenant(wait, {log::TenantBody::Action::remove, before.id, name});
+  const auto deleted = propose_tenant(wait, {log::TenantBody::Action::remove, before.id, name});
   if (!deleted) return std::unexpected(deleted.error());
   return before;
 }

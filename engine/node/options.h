@@ -55,7 +55,8 @@ struct NodeOptions {
   Limits limits;
   ConsensusOptions consensus;
   Tuning tuning;
-  std::string lock_holder;  // one line left in the lock: "verity-server, process 4711"
+  std::string client_address;  // where this node serves clients: told to the others
+  std::string lock_holder;     // one line left in the lock: "verity-server, process 4711"
 };
 
 }  // namespace verity::node

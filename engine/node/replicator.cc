@@ -1,5 +1,6 @@
 #include "engine/node/replicator.h"
 
+#include "engine/node/forwarding_codec.h"
 #include "engine/node/found_cluster.h"
 #include "engine/node/founding_codec.h"
 #include "engine/node/message_codec.h"
@@ -152,6 +153,7 @@ void Replicator::flush_proposals() {
 void Replicator::on_peer_connected(const consensus::Member& peer) {
   // To a member the next heartbeat, or the next suspicion, says all there is to say.
   if (!state_.founders.contains(peer)) strangers_.push_back(peer);
+  if (on_reconnected) on_reconnected(peer);
 }
 
 // A blank disk learns that there is a cluster already, for as long as it is there.
@@ -168,6 +170,10 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
     const auto founding = decode_founding(type, payload);
     if (founding && !std::holds_alternative<consensus::FoundingMember>(*founding))
       transport_->send(from, PeerLane::control, encode(consensus::FoundingMember{founding_record(state_)}));
+    return;
+  }
+  if (type >= report_type && type <= answer_type) {
+    if (on_other_message && running_ && state_.founders.contains(from)) on_other_message(from, type, payload);
     return;
   }
   Result<consensus::Message> message = decode(type, payload);

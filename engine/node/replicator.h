@@ -47,6 +47,10 @@ class Replicator final : public PeerReceiver {
   std::function<void(const std::vector<log::EntryPtr>&)> on_committed;
   // Who leads has changed; look again. What was proposed before may be gone.
   std::function<void()> on_change;
+  // Of other members, and not about replication (forwarding_codec.h).
+  std::function<void(const consensus::Member&, std::uint16_t type, ByteView payload)> on_other_message;
+  // What was on its way to this member, or from it, is lost.
+  std::function<void(const consensus::Member&)> on_reconnected;
   // Once: nothing goes on.
   std::function<void(const Error&)> on_failure;
 

@@ -71,7 +71,10 @@ void Transport::set_receiver(node::PeerReceiver* receiver) {
 
 bool Transport::send(const consensus::Member& to, node::PeerLane lane, node::PeerMessage message) {
   const auto known = connected_.find(to.id);
-  if (peers_ == nullptr || known == connected_.end() || member_of(known->second) != to) return false;
+  if (peers_ == nullptr || known == connected_.end() || member_of(known->second) != to) {
+    ++unconnected_;
+    return false;
+  }
   peer::Payload payload{.head = std::move(message.head), .parts = {}};
   for (log::EntryPtr& entry : message.entries) {
     const ByteView bytes = entry->bytes();
@@ -95,7 +98,7 @@ std::vector<node::PeerStatus> Transport::peers() const {
 }
 
 std::uint64_t Transport::messages_dropped() const {
-  std::uint64_t dropped = 0;
+  std::uint64_t dropped = unconnected_;
   if (peers_ == nullptr) return dropped;
   for (const peer::LaneCounters& lane : peers_->metrics().lanes) dropped += lane.dropped;
   return dropped;

@@ -34,6 +34,7 @@ class Transport final : public node::PeerTransport, private peer::PeerEvents {
   std::unique_ptr<peer::Peers> peers_;
   node::PeerReceiver* receiver_ = nullptr;
   std::map<NodeId, peer::PeerIdentity> connected_;  // on the control lane
+  std::uint64_t unconnected_ = 0;                   // messages to somebody who was not
 };
 
 }  // namespace verity::cluster

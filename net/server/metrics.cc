@@ -113,7 +113,7 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
 }
 
 // By address: the id of a node that has never answered is not known.
-void add_peers(Families& families, const node::NodeStatus& status) {
+void add_peers(Families& families, const node::NodeStatus& status, std::uint64_t forwarded) {
   MetricFamily& connected =
       families.add("verity_peer_connected", "1 while the other node is connected", MetricType::Gauge);
   for (const node::NodePeer& peer : status.peers) {
@@ -135,6 +135,8 @@ void add_peers(Families& families, const node::NodeStatus& status) {
     lag.metric.push_back(metric);
   }
   if (!lag.metric.empty()) families.add(lag.name.c_str(), lag.help.c_str(), lag.type).metric = lag.metric;
+  families.counter("verity_requests_forwarded_total",
+                   "Requests that the leader was asked on behalf of a client", forwarded);
   families.counter("verity_peer_messages_dropped_total",
                    "Messages to other nodes that were dropped: not connected, queue full, or connection lost",
                    status.messages_dropped);
@@ -167,8 +169,9 @@ std::string render_metrics(const Context& context) {
   Families families;
   const node::NodeStatus status = context.status();
   static const node::NodeMetrics none_yet;
-  add_node(families, status, context.started != nullptr ? context.node().metrics() : none_yet);
-  if (!status.peers.empty()) add_peers(families, status);
+  const node::NodeMetrics& metrics = context.started != nullptr ? context.node().metrics() : none_yet;
+  add_node(families, status, metrics);
+  if (!status.peers.empty()) add_peers(families, status, metrics.requests_forwarded_total);
   add_server(families, context);
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families.all());

@@ -29,6 +29,12 @@ void add_peer(std::string& out, const node::NodePeer& peer, Position commit) {
   out += ",\"last_seen\":";
   peer.last_seen == Timestamp{} ? out += "null" : out += '"' + peer.last_seen.describe() + '"';
   if (peer.round_trip) add(out, ",\"round_trip_us\":", static_cast<std::uint64_t>(*peer.round_trip / 1us));
+  if (peer.view) {
+    add(out, ",\"client_address\":", peer.client_address);
+    add(out, ",\"view\":", peer.view->value);
+    add(out, ",\"commit_index\":", peer.commit_index.value);
+    add(out, ",\"applied_index\":", peer.applied_index.value);
+  }
   if (peer.acknowledged) {
     add(out, ",\"acknowledged_index\":", peer.acknowledged->value);
     add(out, ",\"lag\":", commit.value - std::min(commit, *peer.acknowledged).value);

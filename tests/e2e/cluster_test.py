@@ -1,11 +1,13 @@
 """Three real servers on loopback: founding, the death of a leader, a wiped disk, stops in turn."""
 
+import contextlib
 import http.client
 import json
-import os
 import shutil
 import signal
 import socket
+import subprocess
+import threading
 import time
 import unittest
 
@@ -138,9 +140,10 @@ class Founding(TestCase):
                 cluster.check_history()
                 ids = {cluster.status(node)["cluster_id"] for node in order}
                 self.assertEqual(len(ids), 1)
-                peers = cluster.status(leader)["cluster"]["peers"]
-                self.assertEqual(sorted(peer["id"] for peer in peers), sorted(set(order) - {leader}))
-                self.assertEqual({peer["state"] for peer in peers}, {"follower"})
+                followers = [(node, "follower") for node in sorted(set(order) - {leader})]
+                # They say it themselves, within a second.
+                cluster.wait_for("two followers", lambda: followers == sorted(
+                    (peer["id"], peer["state"]) for peer in cluster.status(leader)["cluster"]["peers"]))
                 for node in order:
                     cluster.kill(node)
 
@@ -199,12 +202,88 @@ class Failing(TestCase):
         cluster.append(10)
         peer = next(p for p in cluster.status(new)["cluster"]["peers"] if p["id"] == old)
         self.assertEqual(peer["state"], "unreachable")
+        metrics = cluster.nodes[new].request("GET", "/metrics")[2]
+        self.assertIn(f'verity_peer_connected{{peer="{cluster.addresses[old]}"}} 0', metrics)
+        self.assertRegex(metrics, r"\nverity_peer_messages_dropped_total [1-9]")
+        self.assertRegex(metrics, r"\nverity_consensus_view [1-9]")
+        self.assertRegex(metrics, r"\nverity_consensus_duration_seconds_count [1-9]")
+        if shutil.which("promtool"):
+            check = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, text=True,
+                                   timeout=PATIENCE)
+            self.assertEqual((check.returncode, check.stdout, check.stderr), (0, "", ""))
         cluster.start(old)
         cluster.check_history()
         self.assertEqual(cluster.leader(), new)
         self.assertEqual(cluster.status(old)["state"], "follower")
         for node in (1, 2, 3):
             self.assertFine(run(ADMIN, "log", "verify", "--data-dir", str(cluster.data_dir(node))))
+
+    def test_every_node_takes_every_request(self):
+        cluster = self.cluster
+        leader = cluster.leader()
+        follower = cluster.nodes[leader % 3 + 1]
+        json_type = {"Content-Type": "application/json"}
+        status, _, body = follower.request("PUT", "/v1/tenants/acme")
+        self.assertEqual(status, 201, body)
+        self.assertEqual(follower.request("GET", "/v1/tenants/acme")[0], 200)
+        self.assertEqual(follower.request("PUT", "/v1/tenants/acme")[0], 409)
+        path = "/v1/tenants/acme/streams/notes/events"
+        event = '[{"type":"t","data":{"kept":  7.0},"metadata":{"m":1},"id":"i","subject":"s"}]'
+        for key in ("k", "k"):
+            status, headers, body = follower.request("POST", path, event, json_type | {"Idempotency-Key": key})
+            self.assertEqual(status, 201, body)
+            self.assertEqual(json.loads(body)["first_revision"], 0)
+        self.assertEqual(headers.get("Idempotent-Replayed"), "true")
+        large = json.dumps([{"type": "t", "data": "x" * 900_000}])
+        answers = []  # a busy machine may be slow enough for another leader
+
+        def taken():
+            answers.append(follower.request("POST", path, large, json_type | {"Idempotency-Key": "large"}))
+            return answers[-1][0] == 201 or self.assertEqual(answers[-1][0], 503, answers[-1][2])
+        cluster.wait_for("the acknowledgement of a large event", taken)
+        for consistency in ("linearizable", "leader"):  # what was acknowledged is seen, whoever is asked
+            status, _, body = follower.request("GET", f"{path}?consistency={consistency}&direction=backward&limit=2")
+            self.assertEqual(status, 200, body)
+            self.assertEqual(json.loads(body)["head"]["revision"], 1)
+        first = json.loads(body)["events"][1]
+        self.assertEqual([first[k] for k in ("metadata", "id", "subject")], [{"m": 1}, "i", "s"])
+        self.assertIn('{"kept":  7.0}', body)
+        status, _, body = follower.request("POST", path, event, json_type | {"Expected-Revision": "none"})
+        self.assertEqual((status, json.loads(body)["failed_expectations"]),
+                         (409, [{"stream": "notes", "expected": "none", "actual": 1}]))
+        self.assertEqual(follower.request("DELETE", "/v1/tenants/acme")[0], 200)
+        metrics = follower.request("GET", "/metrics")[2]
+        self.assertRegex(metrics, r"\nverity_requests_forwarded_total [1-9]")
+        self.assertRegex(metrics, r"\nverity_consensus_leader [123]\n")
+
+    def test_a_subscription_on_a_follower_misses_nothing_when_the_leader_dies(self):
+        cluster = self.cluster
+        leader = cluster.leader()
+        cluster.append(3)
+        follower = cluster.nodes[leader % 3 + 1]
+        seen = []
+
+        def follow():
+            with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+                for line in answer:
+                    if line.startswith(b"data: "):
+                        seen.append(json.loads(line[6:])["data"]["n"])
+
+        connection = http.client.HTTPConnection(follower.address, timeout=PATIENCE)
+        connection.request("GET", "/v1/tenants/default/streams/notes/subscribe")
+        answer = connection.getresponse()
+        self.assertEqual(answer.status, 200)
+        reader = threading.Thread(target=follow, daemon=True)
+        reader.start()
+        cluster.append(3)
+        cluster.kill(leader)
+        cluster.append(3)
+        history = cluster.wait_for("nine events", lambda: len(found := cluster.events(leader % 3 + 1)) >= 9 and found)
+        cluster.wait_for("the end of the subscription", lambda: len(seen) >= 9)
+        self.assertEqual(seen, [n for _, _, n in history])
+        follower.kill()
+        reader.join(PATIENCE)
+        connection.close()
 
     def test_without_a_majority_nothing_is_acknowledged(self):
         cluster = self.cluster

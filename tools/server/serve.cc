@@ -181,6 +181,9 @@ class Service {
     transport_ = make_transport();
     VERITY_TRY(listen(wait));
     node::NodeOptions node_options = config_.node;
+    // Of an address that means all interfaces the others could make nothing.
+    const std::string& host = server_->address().host;
+    if (host != "0.0.0.0" && host != "::") node_options.client_address = server_->address().describe();
     node_options.lock_holder = "verity-server, process " + std::to_string(::getpid());
     const Instant recovery_began = wait.now();
     VERITY_TRY_ASSIGN(node_,

@@ -1,0 +1,146 @@
+#include "engine/node/forwarder.h"
+
+#include "io/base/assert.h"
+#include "io/fiber/loop.h"
+#include "io/logger.h"
+
+namespace verity::node {
+namespace {
+
+constexpr std::string_view log_target = "verity_node";
+// Longer than a view change takes, shorter than a client's patience.
+constexpr Duration answer_patience = 20s;
+// What is larger travels where it keeps no heartbeat waiting.
+constexpr ByteCount control_bytes_max = 64 * KiB;
+constexpr std::uint64_t serving_max = 1024;
+
+Refusal make_refusal(RefusalCode code, std::string detail) {
+  Refusal refusal{.code = code, .detail = std::move(detail)};
+  if (code != RefusalCode::outcome_unknown) refusal.retry_after = 1s;
+  return refusal;
+}
+
+PeerLane lane_for(const PeerMessage& message) {
+  return message.head.size() > control_bytes_max ? PeerLane::bulk : PeerLane::control;
+}
+
+}  // namespace
+
+Forwarder::Forwarder(const io::World& world, PeerTransport& transport, Serve serve)
+    : world_(world), transport_(transport), serve_(std::move(serve)) {}
+
+Forwarder::~Forwarder() {
+  VERITY_ASSERT_NOTE(fibers_.count() == 0 && asked_.empty(), "stop() must have returned");
+}
+
+Outcome<Bytes> Forwarder::ask(io::Wait& wait, const consensus::Member& leader, QuestionKind kind,
+                              ByteView body) {
+  const std::uint64_t number = ++last_number_;
+  PeerMessage question{.type = question_type, .head = {}, .entries = {}};
+  put(question.head, number);
+  put(question.head, static_cast<std::uint8_t>(kind));
+  put_bytes(question.head, body);
+  const PeerLane lane = lane_for(question);
+  if (stopping_ || !transport_.send(leader, lane, std::move(question))) {
+    return std::unexpected(make_refusal(RefusalCode::not_leader, "node " + leader.id.describe() +
+                                                                     " leads and cannot be reached from this "
+                                                                     "node; nothing was done"));
+  }
+  ++forwarded_total_;
+  fibers_.add();
+  io::Waiter waiter;
+  const auto asked = asked_.emplace(number, Asked{leader, &waiter, std::nullopt}).first;
+  io::Wait patient = wait.within(answer_patience);
+  ignore(io::to_status(waiter.park(patient), "the leader's answer"), "what came is in the question");
+  std::optional<Outcome<Bytes>> answer = std::move(asked->second.answer);
+  asked_.erase(asked);
+  fibers_.done();
+  if (answer) return std::move(*answer);
+  return std::unexpected(make_refusal(
+      RefusalCode::outcome_unknown,
+      "the answer of node " + leader.id.describe() + " did not come; it may have been done or not"));
+}
+
+void Forwarder::on_message(const consensus::Member& from, std::uint16_t type, ByteView payload) {
+  if (stopping_) return;
+  type == question_type ? take_question(from, payload) : take_answer(from, payload);
+}
+
+void Forwarder::take_question(const consensus::Member& from, ByteView payload) {
+  ByteReader reader(payload);
+  const auto number = reader.get<std::uint64_t>();
+  const auto kind = reader.get<std::uint8_t>();
+  if (!number || !kind || *kind >= question_kinds) {
+    world_.logger.log(io::LogLevel::warn, log_target, "a question that makes no sense was ignored",
+                      {{"from", from.describe()}});
+    return;
+  }
+  if (serving_ >= serving_max) {
+    return answer(
+        from, *number,
+        std::unexpected(make_refusal(RefusalCode::overloaded, "the leader answers too many other nodes")));
+  }
+  const ByteView body = payload.subspan(sizeof(*number) + sizeof(*kind));
+  ++serving_;
+  fibers_.add();
+  world_.loop.spawn("forwarded", [this, from, number = *number, kind = static_cast<QuestionKind>(*kind),
+                                  body = Bytes(body.begin(), body.end())] {
+    io::Wait wait(world_.loop, &cancel_);
+    answer(from, number, serve_(wait, kind, body));
+    --serving_;
+    fibers_.done();
+  });
+}
+
+void Forwarder::answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome) {
+  PeerMessage message{.type = answer_type, .head = {}, .entries = {}};
+  put(message.head, number);
+  put(message.head, static_cast<std::uint8_t>(outcome.has_value()));
+  put_bytes(message.head, outcome ? *outcome : encode(outcome.error()));
+  const PeerLane lane = lane_for(message);
+  transport_.send(to, lane, std::move(message));
+}
+
+void Forwarder::take_answer(const consensus::Member& from, ByteView payload) {
+  ByteReader reader(payload);
+  const auto number = reader.get<std::uint64_t>();
+  const auto is_done = reader.get<std::uint8_t>();
+  const auto asked = number ? asked_.find(*number) : asked_.end();
+  // Nobody waits for it any more, or it is not for them to say.
+  if (!is_done || asked == asked_.end() || asked->second.whom != from || asked->second.waiter == nullptr)
+    return;
+  const ByteView body = payload.subspan(sizeof(*number) + sizeof(*is_done));
+  if (*is_done == 1) {
+    asked->second.answer.emplace(Bytes(body.begin(), body.end()));
+  } else if (auto refusal = decode_refusal(body)) {
+    asked->second.answer.emplace(std::unexpected(std::move(*refusal)));
+  } else {
+    world_.logger.log(io::LogLevel::warn, log_target, "an answer that makes no sense",
+                      {{"from", from.describe()}, {"error", refusal.error().describe()}});
+  }
+  std::exchange(asked->second.waiter, nullptr)->wake();
+}
+
+template <class Condition>
+void Forwarder::give_up_if(Condition condition) {
+  for (auto& [number, asked] : asked_) {
+    if (asked.waiter != nullptr && condition(asked)) std::exchange(asked.waiter, nullptr)->wake();
+  }
+}
+
+void Forwarder::follow(const consensus::Member& leader) {
+  give_up_if([&](const Asked& asked) { return asked.whom != leader; });
+}
+
+void Forwarder::reconnected(const consensus::Member& member) {
+  give_up_if([&](const Asked& asked) { return asked.whom == member; });
+}
+
+void Forwarder::stop(io::Wait& wait) {
+  stopping_ = true;
+  give_up_if([](const Asked&) { return true; });
+  cancel_.cancel();
+  ignore(fibers_.wait(wait), "nobody cancels a stop");
+}
+
+}  // namespace verity::node

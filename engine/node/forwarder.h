@@ -1,0 +1,71 @@
+// What only the leader can decide, asked by another node on behalf of its client.
+//
+//   client ─► node: ask(leader, …) ── question ─► leader: serve ─► its own append, read, …
+//                      ▲                                    │
+//                      └───────────── answer ───────────────┘
+//
+// A question is sent once. If its answer is lost, nobody here knows what became of it, and that is what the client is told.
+#pragma once
+
+#include "engine/node/forwarding_codec.h"
+#include "engine/node/peer_transport.h"
+#include "io/fiber/sync.h"
+#include "io/world.h"
+
+#include <functional>
+#include <map>
+#include <optional>
+
+namespace verity::node {
+
+class Forwarder {
+ public:
+  // Carries out a question of another node on a fiber of its own.
+  using Serve = std::function<Outcome<Bytes>(io::Wait&, QuestionKind, ByteView)>;
+
+  // `world` and `transport` outlive it.
+  Forwarder(const io::World& world, PeerTransport& transport, Serve serve);
+  ~Forwarder();
+
+  // Suspends until `leader` has answered. not_leader: the question did not get out. outcome_unknown: the answer did not come
+  // in.
+  Outcome<Bytes> ask(io::Wait& wait, const consensus::Member& leader, QuestionKind kind, ByteView body);
+
+  // question_type or answer_type.
+  void on_message(const consensus::Member& from, std::uint16_t type, ByteView payload);
+  // Another node leads now: the others will not answer.
+  void follow(const consensus::Member& leader);
+  // There is a new connection with `member`: what it had to answer over the old one is lost.
+  void reconnected(const consensus::Member& member);
+
+  // Nobody waits, and no question is carried out, when it returns.
+  void stop(io::Wait& wait);
+
+  std::uint64_t forwarded_total() const { return forwarded_total_; }
+
+ private:
+  struct Asked {
+    consensus::Member whom;
+    io::Waiter* waiter;
+    std::optional<Outcome<Bytes>> answer;
+  };
+
+  void take_question(const consensus::Member& from, ByteView payload);
+  void take_answer(const consensus::Member& from, ByteView payload);
+  void answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome);
+  template <class Condition>
+  void give_up_if(Condition condition);
+
+  const io::World world_;
+  PeerTransport& transport_;
+  const Serve serve_;
+  std::map<std::uint64_t, Asked> asked_;
+  std::uint64_t last_number_ = 0;
+  std::uint64_t forwarded_total_ = 0;
+  std::uint64_t serving_ = 0;
+  bool stopping_ = false;
+  io::CancelSource cancel_;
+  io::WaitGroup fibers_;  // those of questions, and whoever asks
+};
+
+}  // namespace verity::node

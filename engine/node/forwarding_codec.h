@@ -1,0 +1,50 @@
+// Requests and their outcomes as bytes, for when a node asks the leader on behalf of its client; and what nodes report of
+// themselves. Grammar: docs/format/peer.md.
+#pragma once
+
+#include "engine/node/request.h"
+#include "io/base/bytes.h"
+#include "io/base/result.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace verity::node {
+
+inline constexpr std::uint16_t report_type = 80;
+inline constexpr std::uint16_t question_type = 81;
+inline constexpr std::uint16_t answer_type = 82;
+
+enum class QuestionKind : std::uint8_t {
+  append,            // body: AppendRequest; answer: AppendReceipt
+  create_tenant,     // body: the name; answer: TenantInfo
+  delete_tenant,     // the same
+  read_point,        // body: nothing; answer: the position that a linearizable read has to see
+  leader_read_point  // the same, for a read that trusts the leader
+};
+inline constexpr std::uint8_t question_kinds = 5;
+
+// How a node is, in its own words.
+struct NodeReport {
+  std::string state;  // NodeStatus::state
+  View view;
+  Position commit_index;
+  Position applied_index;
+  std::string client_address;
+};
+
+Bytes encode(const NodeReport& report);
+Bytes encode(const AppendRequest& request);
+Bytes encode(const AppendReceipt& receipt);
+Bytes encode(const TenantInfo& info);
+Bytes encode(const Refusal& refusal);
+
+// corrupt: place and value. What is decoded views `bytes` where the struct holds views.
+Result<NodeReport> decode_report(ByteView bytes);
+Result<AppendRequest> decode_append(ByteView bytes);
+Result<AppendReceipt> decode_receipt(ByteView bytes);
+Result<TenantInfo> decode_tenant(ByteView bytes);
+Result<Refusal> decode_refusal(ByteView bytes);
+
+}  // namespace verity::node

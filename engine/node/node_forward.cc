@@ -1,0 +1,134 @@
+// Requests at a node that does not lead: the leader is asked, and answers. And what the nodes tell each other of themselves.
+#include "engine/node/node_impl.h"
+
+#include "io/directory.h"
+#include "io/fiber/loop.h"
+#include "io/file.h"
+#include "io/logger.h"
+
+namespace verity::node {
+namespace {
+
+constexpr Duration report_interval = 1s;
+
+Refusal no_sense(const Error& error, RefusalCode code) {
+  return {.code = code, .detail = error.message};
+}
+
+template <class T>
+Outcome<Bytes> encoded(const Outcome<T>& outcome) {
+  if (!outcome) return std::unexpected(outcome.error());
+  return encode(*outcome);
+}
+
+// The leader has done it, but what it says of it cannot be read.
+template <class T>
+Outcome<T> decoded(Result<T> answer) {
+  if (!answer) return std::unexpected(no_sense(answer.error(), RefusalCode::outcome_unknown));
+  return *std::move(answer);
+}
+
+}  // namespace
+
+std::optional<consensus::Member> NodeImpl::who_can(const Refusal& refusal) const {
+  const std::optional<consensus::Member> now_leads = leader();
+  const bool elsewhere = forwarder_ && refusal.code == RefusalCode::not_leader && now_leads &&
+                         refusal.leader == now_leads->id && now_leads->id != options_.node_id;
+  return elsewhere ? now_leads : std::nullopt;
+}
+
+Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& request) {
+  Outcome<AppendReceipt> here = append_here(wait, request);
+  const auto leader = here ? std::nullopt : who_can(here.error());
+  if (!leader) return here;
+  const Outcome<Bytes> answer = forwarder_->ask(wait, *leader, QuestionKind::append, encode(request));
+  if (!answer) return std::unexpected(answer.error());
+  return decoded(decode_receipt(*answer));
+}
+
+Outcome<TenantInfo> NodeImpl::change_tenant(io::Wait& wait, QuestionKind kind, std::string_view name) {
+  const bool creates = kind == QuestionKind::create_tenant;
+  Outcome<TenantInfo> here = creates ? create_tenant_here(wait, name) : delete_tenant_here(wait, name);
+  const auto leader = here ? std::nullopt : who_can(here.error());
+  if (!leader) return here;
+  const Outcome<Bytes> answer = forwarder_->ask(wait, *leader, kind, as_bytes(name));
+  if (!answer) return std::unexpected(answer.error());
+  Outcome<TenantInfo> info = decoded(decode_tenant(*answer));
+  // Whoever goes on with it here finds it.
+  if (info && creates)
+    static_cast<void>(await_applied(wait, info->created_position));  // it is there, found here or not
+  return info;
+}
+
+std::optional<Refusal> NodeImpl::await_read_point(io::Wait& wait, const consensus::Member& leader,
+                                                  Consistency consistency) {
+  const QuestionKind kind =
+      consistency == Consistency::leader ? QuestionKind::leader_read_point : QuestionKind::read_point;
+  Outcome<Bytes> answer = forwarder_->ask(wait, leader, kind, {});
+  if (!answer) {
+    // Nothing can have happened, whatever became of the question.
+    if (answer.error().code == RefusalCode::outcome_unknown) {
+      answer.error().code = RefusalCode::not_leader;
+      answer.error().detail = "node " + leader.id.describe() + " leads and did not answer";
+      answer.error().retry_after = 1s;
+    }
+    return std::move(answer.error());
+  }
+  const auto position = ByteReader(*answer).get<Position>();
+  if (!position) return Refusal{.code = RefusalCode::not_ready, .detail = "the leader's answer is cut off"};
+  return await_applied(wait, *position);
+}
+
+Outcome<Bytes> NodeImpl::serve_question(io::Wait& wait, QuestionKind kind, ByteView body) {
+  switch (kind) {
+    case QuestionKind::append: {
+      const Result<AppendRequest> request = decode_append(body);
+      if (!request) return std::unexpected(no_sense(request.error(), RefusalCode::invalid_request));
+      return encoded(append_here(wait, *request));
+    }
+    case QuestionKind::create_tenant:
+      return encoded(create_tenant_here(wait, as_text(body)));
+    case QuestionKind::delete_tenant:
+      return encoded(delete_tenant_here(wait, as_text(body)));
+    case QuestionKind::read_point:
+    case QuestionKind::leader_read_point:
+      break;
+  }
+  if (auto refusal = refuse_reads()) return std::unexpected(std::move(*refusal));
+  const bool trusts = kind == QuestionKind::leader_read_point;
+  if (auto refusal = await_consistency(wait, trusts ? Consistency::leader : Consistency::linearizable))
+    return std::unexpected(std::move(*refusal));
+  Bytes position;
+  put(position, derived_.position);
+  return position;
+}
+
+void NodeImpl::on_other_message(const consensus::Member& from, std::uint16_t type, ByteView payload) {
+  if (type != report_type) return forwarder_->on_message(from, type, payload);
+  Result<NodeReport> report = decode_report(payload);
+  if (report) {
+    reports_.insert_or_assign(from.id, *std::move(report));
+  } else {
+    world_.logger.log(io::LogLevel::warn, "verity_node", "a report that makes no sense was ignored",
+                      {{"from", from.describe()}, {"error", report.error().describe()}});
+  }
+}
+
+// Every second, and at every change of who leads.
+void NodeImpl::run_reports(io::Wait& wait) {
+  const consensus::Member self{options_.node_id, opened_.state->incarnation};
+  while (true) {
+    const NodeStatus now = status();
+    const Bytes report =
+        encode(NodeReport{now.state, now.view, now.commit_index, now.applied_index, options_.client_address});
+    for (const consensus::Member& member : opened_.state->founders) {
+      if (member != self)
+        transport_->send(member, PeerLane::control, {.type = report_type, .head = report, .entries = {}});
+    }
+    io::Wait soon = wait.within(report_interval);
+    ignore(report_work_.wait(soon), "it is time, or something has changed");
+    if (wait.is_cancelled()) return;
+  }
+}
+
+}  // namespace verity::node
