@@ -125,6 +125,7 @@ void Replica::finish_filling() {
   const StartView& target = filling_->target;
   VERITY_ASSERT(journal_.head() == target.head() && journal_.head_hash() == target.head_hash());
   commit(std::min(filling_->committed, journal_.head()));
+  if (journal_.is_cutting()) return;  // what was cut off must not come back as the log of this view
   if (journal_.durable() < target.head() || promises_.log_view == promises_.view) return;
   Promises promises = promises_;
   promises.log_view = promises_.view;

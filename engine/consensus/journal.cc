@@ -57,6 +57,7 @@ void Journal::append(EntryInfo entry) {
 void Journal::cut(Position first) {
   VERITY_ASSERT(first > committed_);
   ++generation_;
+  cutting_ = true;
   if (first > head()) return;
   entries_.resize(first.value - base_.value - 1);
   durable_ = std::min(durable_, head());
@@ -65,6 +66,7 @@ void Journal::cut(Position first) {
 
 void Journal::made_durable(std::uint64_t generation, Position position) {
   if (generation != generation_) return;
+  cutting_ = false;
   VERITY_ASSERT(position <= head());
   durable_ = std::max(durable_, position);
 }
@@ -101,7 +103,8 @@ void Journal::derive_membership() {
 std::string Journal::describe() const {
   std::string text = "base=" + base_.describe() + " committed=" + committed_.describe() +
                      " durable=" + durable_.describe() + " head=" + head().describe() +
-                     " unknown=" + (unknown_from_ ? unknown_from_->describe() : "-") + " [";
+                     " unknown=" + (unknown_from_ ? unknown_from_->describe() : "-") +
+                     (cutting_ ? " cutting" : "") + " [";
   for (const EntryInfo& entry : entries_) {
     if (entry.position > committed_) text += (text.back() == '[' ? "" : ", ") + entry.describe();
   }

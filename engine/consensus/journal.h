@@ -61,7 +61,9 @@ class Journal {
   // generation.
   void cut(Position first);
   std::uint64_t generation() const { return generation_; }
-  // Everything of `generation` up to `position` is durable.
+  // True: a crash may still bring back what the last cut has dropped.
+  bool is_cutting() const { return cutting_; }
+  // All cuts up to `generation` are durable, and everything up to `position`.
   void made_durable(std::uint64_t generation, Position position);
   // Forward only, at most head().
   void commit(Position position);
@@ -84,6 +86,7 @@ class Journal {
   Position committed_;
   Position durable_;
   std::uint64_t generation_ = 0;
+  bool cutting_ = false;
   std::optional<Position> unknown_from_;
   Membership membership_;
 };

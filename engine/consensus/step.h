@@ -1,5 +1,5 @@
-// What goes into a replica and what comes out of it. The driver carries out effects in their order; writes are completed in
-// the order they were asked for.
+// What goes into a replica and what comes out of it. The driver carries out effects in their order. Writes of the log are
+// completed in the order they were asked for, and so are promises; the two may overtake one another.
 #pragma once
 
 #include "engine/consensus/message.h"
@@ -21,7 +21,7 @@ struct Receive {
 struct Propose {
   std::vector<EntryInfo> entries;
 };
-// The log is durable up to `position`, as it was after `generation` cuts.
+// The log is durable up to `position`, as it was after `generation` cuts, which are durable too.
 struct LogDurable {
   std::uint64_t generation = 0;
   Position position;

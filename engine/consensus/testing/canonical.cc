@@ -159,14 +159,15 @@ void Canonical::promises(const Promises& value) {
 
 void Canonical::journal(const Journal& value) {
   // The membership follows from the base's voters and the entries.
-  const auto& [base, base_hash, base_voters, list, committed, durable, generation, unknown_from, membership] =
-      value;
+  const auto& [base, base_hash, base_voters, list, committed, durable, generation, cutting, unknown_from,
+               membership] = value;
   number(base.value);
   hash(base_hash);
   set(base_voters);
   entries(list);
   number(committed.value);
   number(durable.value);
+  number(cutting ? 1 : 0);
   optional(unknown_from, [&](Position p) { number(p.value); });
 }
 

@@ -106,6 +106,16 @@ void ModelCluster::complete_write(NodeId id) {
   }
 }
 
+void ModelCluster::complete_promises(NodeId id) {
+  std::deque<Write>& writes = at(id).writes;
+  const auto first = std::find_if(writes.begin(), writes.end(), [](const Write& write) {
+    return std::holds_alternative<SavePromises>(write);
+  });
+  if (first == writes.end()) return;
+  std::rotate(writes.begin(), first, first + 1);
+  complete_write(id);
+}
+
 EntryInfo ModelCluster::make_entry(const Node& node, const std::string& label) const {
   const Journal& journal = node.replica->journal();
   EntryInfo entry{.position = journal.head().next(),

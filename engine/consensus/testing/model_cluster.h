@@ -37,6 +37,8 @@ class ModelCluster {
   void drop(std::size_t index);
   void repeat(std::size_t index);  // delivers a copy; the original waits on
   void complete_write(NodeId node);
+  // The first promises under way, before log writes that were asked for earlier: they are in another file.
+  void complete_promises(NodeId node);
   void propose(NodeId node, const std::string& label);
   // Proposes that the voters be these.
   void propose_voters(NodeId node, const MemberSet& voters);

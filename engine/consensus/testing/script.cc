@@ -102,6 +102,7 @@ class Script {
     if (command == "confirm") return cluster_->confirm(node, number(words)), true;
     if (command == "beat") return cluster_->beat(node), true;
     if (command == "silence") return cluster_->silence(node), true;
+    if (command == "promise") return cluster_->complete_promises(node), true;
     if (command == "crash") return cluster_->crash(node, option(words, "kept", 0)), true;
     if (command == "write")
       return cluster_->writes_under_way(node) > 0 && (cluster_->complete_write(node), true);

@@ -8,6 +8,7 @@
 //   run | quiet                 delivers and writes until nothing is left to do | without showing it
 //   hold N | release N          the disk of node N does not write
 //   write N                     one write of a held disk
+//   promise N                   its first promises under way, if any, overtaking writes of the log
 //   cut A>B | cut A-B | heal    messages are lost one way | both ways | no longer
 //   keep A>B NAME               the next such message is kept back
 //   late A>B NAME [K]           the K-th oldest such message is delivered, by itself | again A>B NAME [K]: a copy of it
