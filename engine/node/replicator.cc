@@ -92,7 +92,7 @@ void Replicator::stop(io::Wait& wait) {
   if (transport_ != nullptr) transport_->set_receiver(nullptr);
   running_ = false;
   cancel_.cancel();
-  for (auto& [token, question] : questions_) question.waiter->wake();
+  give_up_questions();
   ignore(fibers_.wait(wait), "nobody cancels a stop");
 }
 
@@ -100,8 +100,14 @@ void Replicator::fail_with(const Error& error) {
   if (failed_) return;
   failed_ = true;
   running_ = false;
-  for (auto& [token, question] : questions_) question.waiter->wake();
+  give_up_questions();
   if (on_failure) on_failure(error);
+}
+
+void Replicator::give_up_questions() {
+  for (auto& [token, question] : questions_) {
+    if (question.waiter != nullptr) question.waiter->wake();
+  }
 }
 
 // ---- inputs

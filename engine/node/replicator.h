@@ -113,6 +113,7 @@ class Replicator final : public PeerReceiver {
   void commit(Position position);
   void inform_strangers();
   void changed();
+  void give_up_questions();
   void entered_view();
   void set_hears_nobody(bool hears_nobody);
   void answer(std::uint64_t token, bool confirmed);
