@@ -130,7 +130,7 @@ Status NodeImpl::run(io::Wait& wait) {
     metrics_.log_bytes_total += report.bytes;
     metrics_.durable_write_duration.observe(report.duration);
     metrics_.flush_bytes.observe(report.bytes);
-    if (replicator_) replicator_->log_durable();
+    if (replicator_) replicator_->log_durable(report.generation);
   };
 
   if (opened_.tree_nodes) {

@@ -121,12 +121,13 @@ void Replicator::step(const consensus::Input& input) {
   if (led && !leads()) changed();
   carry_out(std::move(effects));
   // An asynchronous node takes for durable what it has been given.
-  if (sync_mode_ == SyncMode::async && replica_.journal().durable() < log_.last_proposed()) log_durable();
+  if (sync_mode_ == SyncMode::async && replica_.journal().durable() < log_.last_proposed())
+    log_durable(log_.generation());
 }
 
-void Replicator::log_durable() {
+void Replicator::log_durable(std::uint64_t generation) {
   const Position position = sync_mode_ == SyncMode::async ? log_.last_proposed() : log_.durable();
-  step(consensus::LogDurable{log_.generation(), position});
+  step(consensus::LogDurable{generation, position});
 }
 
 log::EntryPtr Replicator::propose(log::EntryHeader header, ByteView body) {

@@ -59,8 +59,8 @@ class Replicator final : public PeerReceiver {
   // Ends every fiber; promises under way are kept. The log may be stopped before or after.
   void stop(io::Wait& wait);
 
-  // The log reports what is durable.
-  void log_durable();
+  // The log reports what is durable, and that so many replacements (Log::generation()) are.
+  void log_durable(std::uint64_t generation);
 
   bool leads() const { return replica_.is_primary(); }
   View view() const { return replica_.view(); }
