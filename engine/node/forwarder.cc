@@ -3,6 +3,7 @@
 #include "io/base/assert.h"
 #include "io/fiber/loop.h"
 #include "io/logger.h"
+#include "io/random.h"
 
 namespace verity::node {
 namespace {
@@ -27,7 +28,7 @@ PeerLane lane_for(const PeerMessage& message) {
 }  // namespace
 
 Forwarder::Forwarder(const io::World& world, PeerTransport& transport, Serve serve)
-    : world_(world), transport_(transport), serve_(std::move(serve)) {}
+    : world_(world), transport_(transport), serve_(std::move(serve)), last_number_(world.random.next()) {}
 
 Forwarder::~Forwarder() {
   VERITY_ASSERT_NOTE(fibers_.count() == 0 && asked_.empty(), "stop() must have returned");

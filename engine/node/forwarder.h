@@ -60,7 +60,7 @@ class Forwarder {
   PeerTransport& transport_;
   const Serve serve_;
   std::map<std::uint64_t, Asked> asked_;
-  std::uint64_t last_number_ = 0;
+  std::uint64_t last_number_;  // begins anywhere: an answer to a process that is gone must not fit
   std::uint64_t forwarded_total_ = 0;
   std::uint64_t serving_ = 0;
   bool stopping_ = false;

@@ -374,9 +374,9 @@ Status NodeImpl::stop(io::Wait& wait) {
   failed_or_stopping_.notify_all();
   applied_.notify_all();
   scrubber_.stop(wait);
-  log_.stop(wait);  // everything proposed is durable, or the node failed
+  log_.stop(wait);                           // everything proposed is durable, or the node failed
+  if (replicator_) replicator_->stop(wait);  // at once: what it would still take the log would refuse
   if (forwarder_) forwarder_->stop(wait);
-  if (replicator_) replicator_->stop(wait);
   if (transport_ != nullptr) transport_->stop(wait);
   applier_ends_ = true;
   apply_work_.notify_all();

@@ -191,6 +191,8 @@ void NodeImpl::follow_role() {
 }
 
 Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, ByteView body) {
+  // The node may have begun to stop while the request waited.
+  if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
   const Tuning& tuning = options_.tuning;
   if (body.size() > log_.body_bytes_max()) {
     return std::unexpected(make_refusal(RefusalCode::limit_exceeded,
@@ -339,7 +341,8 @@ Outcome<TenantInfo> NodeImpl::propose_tenant(io::Wait& wait, const log::TenantBo
 std::optional<Refusal> NodeImpl::await_tenant_changes(io::Wait& wait) {
   if (auto refusal = refuse_writes()) return refusal;
   if (auto refusal = await_leadership(wait)) return refusal;
-  if (wait_applied(wait, tenant_change_) != Waiting::Fate::applied) {
+  // It may have ceased to lead while it waited.
+  if (wait_applied(wait, tenant_change_) != Waiting::Fate::applied || !serves()) {
     Refusal refusal =
         make_refusal(RefusalCode::not_ready, "an earlier change of a tenant is still on its way");
     refusal.retry_after = 1s;
