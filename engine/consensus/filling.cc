@@ -72,6 +72,7 @@ void Replica::on(const Member& from, const Fetch& m) {
   const Position end = frozen ? std::max(journal_.durable(), journal_.committed()) : journal_.head();
   if ((!frozen && !holds) || m.first.value == 0 || m.first > m.last || m.first > end)
     return ignore_message(from, m, "not here");
+  if (status_ == Status::primary && leading_.backups.contains(from)) hear(from);
   send(from, Fetched{promises_.view, range_from(m.first, std::min(m.last, end))});
 }
 

@@ -78,9 +78,20 @@ void Replica::beat() {
     filling_->fetching = false;  // the question or its answer may be lost
     fill();
   }
-  if (status_ != Status::primary) return;
+  // A primary that a majority does not answer would keep those who hear it from electing another.
+  if (status_ != Status::primary || suspicion_.own) return;
   ++leading_.round;
   broadcast(Heartbeat{promises_.view, journal_.committed(), journal_.head(), leading_.round});
+}
+
+// A backup has answered; a majority of them shows that this node can be heard.
+void Replica::hear(const Member& backup) {
+  leading_.heard.add(backup);
+  MemberSet heard = leading_.heard;
+  heard.add(options_.self);
+  if (!journal_.membership().elects(heard)) return;
+  leading_.heard.clear();
+  heard_primary();
 }
 
 void Replica::on(const Member& from, const PrepareOk& m) {
@@ -97,13 +108,7 @@ void Replica::on(const Member& from, const PrepareOk& m) {
   // It has just begun to follow, or has heard a heartbeat that was sent after the entries, and does not have them.
   if ((m.round == 0 || m.round > progress.sent_round) && m.head < progress.next)
     progress.next = std::max(m.head, progress.acked).next();
-  leading_.heard.add(from);
-  MemberSet heard = leading_.heard;
-  heard.add(options_.self);
-  if (journal_.membership().elects(heard)) {
-    leading_.heard.clear();
-    heard_primary();
-  }
+  hear(from);
   advance_commit();
   replicate_to(from, progress);
   answer_questions();
@@ -146,12 +151,12 @@ void Replica::commit(Position position) {
 }
 
 void Replica::confirm(const Confirm& input) {
-  if (status_ != Status::primary) {
+  // One that is silent begins no round that could answer.
+  if (status_ != Status::primary || suspicion_.own) {
     effects_.push_back(Unconfirmed{input.token});
     return;
   }
-  // One round answers every question that was asked before it began.
-  if (leading_.questions.empty() || leading_.questions.back().round <= leading_.round) beat();
+  beat();  // what was answered before the question counts for nothing
   leading_.questions.push_back({input.token, leading_.round});
   answer_questions();
 }

@@ -121,6 +121,7 @@ class Replica {
   void replicate();
   void replicate_to(const Member& member, Progress& progress);
   void beat();
+  void hear(const Member& backup);
   void advance_commit();
   void commit(Position position);
   void acknowledge();

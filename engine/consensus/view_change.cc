@@ -139,6 +139,7 @@ StartView Replica::start_view() const {
 
 void Replica::on(const Member& from, const AskStartView& m) {
   if (status_ != Status::primary) return ignore_message(from, m, "not the primary");
+  if (leading_.backups.contains(from)) hear(from);
   send(from, start_view());
 }
 

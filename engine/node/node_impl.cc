@@ -171,7 +171,7 @@ Status NodeImpl::run(io::Wait& wait) {
 Status NodeImpl::replicate(io::Wait& wait) {
   VERITY_TRY_ASSIGN(consensus::JournalStart start, journal_start(wait));
   replicator_.emplace(Replicator::Parts{world_, log_, *opened_.meta, *opened_.state, transport_},
-                      options_.consensus, options_.sync_mode, std::move(start));
+                      options_.consensus, options_.sync_mode, start);
   replicator_->on_committed = [this](const std::vector<log::EntryPtr>& entries) { enqueue(entries); };
   replicator_->on_change = [this] { follow_role(); };
   replicator_->on_failure = [this](const Error& error) { fail_with(error); };

@@ -48,7 +48,7 @@ consensus::EntryRange* range_in(consensus::Message& message) {
 }  // namespace
 
 Replicator::Replicator(Parts parts, ConsensusOptions options, SyncMode sync_mode,
-                       consensus::JournalStart start)
+                       const consensus::JournalStart& start)
     : world_(parts.world),
       log_(parts.log),
       meta_(parts.meta),
@@ -251,7 +251,7 @@ void Replicator::carry_out(consensus::Effect effect) {
     Replicator& self;
     void operator()(consensus::Send& e) const { self.send(e.to, std::move(e.message)); }
     void operator()(consensus::SavePromises& e) const {
-      self.saves_.push_back(std::move(e));
+      self.saves_.push_back(e);
       self.saves_work_.notify_one();
     }
     void operator()(consensus::AppendLog& e) const { self.append(e.entries); }
@@ -373,6 +373,7 @@ void Replicator::take(log::EntryPtr entry) {
 
 void Replicator::replace(const consensus::ReplaceLog& effect) {
   std::vector<log::EntryPtr> entries;
+  entries.reserve(effect.entries.size());
   for (const consensus::EntryInfo& info : effect.entries) entries.push_back(entry_of(info));
   if (Status taken = log_.replace_from(effect.first, entries); !taken) return fail_with(taken.error());
   while (!uncommitted_.empty() && uncommitted_.back()->position() >= effect.first) {

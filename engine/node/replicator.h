@@ -40,7 +40,7 @@ class Replicator final : public PeerReceiver {
     PeerTransport* transport;  // null: there is nobody else
   };
 
-  Replicator(Parts parts, ConsensusOptions options, SyncMode sync_mode, consensus::JournalStart start);
+  Replicator(Parts parts, ConsensusOptions options, SyncMode sync_mode, const consensus::JournalStart& start);
   ~Replicator() override;
 
   // Entries that will never change, in order, each once.
