@@ -27,7 +27,7 @@ std::string describe(const FoundingMessage& message) {
 }
 
 Founding::Founding(Member self, std::size_t size, FoundingPromises promises)
-    : self_(self), size_(size), promises_(promises), saved_(std::move(promises)) {}
+    : self_(self), size_(size), promises_(promises), saved_(promises) {}
 
 FoundingEffects Founding::start(const FoundingDraw& draw) {
   effects_.clear();
@@ -55,7 +55,7 @@ void Founding::meet(const Member& peer, const FoundingDraw& draw) {
 }
 
 void Founding::save(FoundingPromises promises) {
-  promises_ = std::move(promises);
+  promises_ = promises;
   effects_.push_back(FoundingSave{promises_});
 }
 
@@ -105,7 +105,7 @@ void Founding::draw_if_answered(const FoundingDraw& draw) {
   if (members.size() != size_) return;
   FoundingPromises promises = promises_;
   promises.accepted = FoundingRecord{draw.cluster_id, draw.epoch, members, draw.now};
-  save(std::move(promises));
+  save(promises);
 }
 
 void Founding::accept(const FoundingMessage& message) {
@@ -116,7 +116,7 @@ void Founding::accept(const FoundingMessage& message) {
   if (promises_.accepted) return speak();
   FoundingPromises promises = promises_;
   promises.accepted = offer.record;
-  save(std::move(promises));
+  save(promises);
 }
 
 void Founding::count() {

@@ -189,7 +189,7 @@ class SecondRound : public testing::Test {
                        [](const auto& effect) { return std::holds_alternative<FoundingSave>(effect); });
   }
   Founding node3(std::optional<FoundingRecord> accepted) const {
-    return {three, 3, {.round = round2, .accepted = std::move(accepted), .is_member = false}};
+    return {three, 3, {.round = round2, .accepted = accepted, .is_member = false}};
   }
 
   const Member one{NodeId{1}, id(1)};

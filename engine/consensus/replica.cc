@@ -23,7 +23,7 @@ std::string_view describe(Status status) {
 }
 
 Replica::Replica(ReplicaOptions options, JournalStart journal, Promises promises)
-    : options_(std::move(options)), journal_(std::move(journal)), promises_(std::move(promises)) {
+    : options_(options), journal_(std::move(journal)), promises_(promises) {
   journal_.set_unknown_from(promises_.unknown_from);
 }
 
@@ -133,7 +133,7 @@ void Replica::log_durable(const LogDurable& input) {
 void Replica::save(Promises promises) {
   VERITY_ASSERT(promises.view >= promises_.view && promises.log_view >= promises_.log_view);
   VERITY_ASSERT(promises.log_view <= promises.view);
-  promises_ = std::move(promises);
+  promises_ = promises;
   journal_.set_unknown_from(promises_.unknown_from);
   effects_.push_back(SavePromises{++save_number_, promises_});
 }

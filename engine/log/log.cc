@@ -94,7 +94,7 @@ void Log::count_queued(const Entry& entry, bool added) {
 
 Status Log::check_continues(const Entry& entry, Position position, const Link& before) const {
   const EntryHeader& header = entry.header();
-  const auto wrong = [&](std::string what) {
+  const auto wrong = [&](const std::string& what) {
     return fail(ErrorCode::invalid_argument, entry.describe() + " does not continue this log: " + what);
   };
   if (header.cluster_id != options_.cluster_id) {

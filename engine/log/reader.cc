@@ -76,7 +76,7 @@ Result<EntryPtr> LogReader::read(io::Wait& wait, Position position) {
   return read_from_file(wait, position);
 }
 
-std::unexpected<Error> LogReader::damaged(Damage damage) {
+std::unexpected<Error> LogReader::damaged(const Damage& damage) {
   if (on_damage) on_damage(damage);
   return fail(ErrorCode::corrupt, damage.describe());
 }

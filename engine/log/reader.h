@@ -62,7 +62,7 @@ class LogReader {
   // From the segment itself, when the sidecar is missing or damaged; writes the sidecar anew. What a scan of a damaged
   // segment cannot reach stays unknown (shorter result).
   Result<Starts> rebuild_starts(io::Wait& wait, const SegmentInfo& segment);
-  std::unexpected<Error> damaged(Damage damage);
+  std::unexpected<Error> damaged(const Damage& damage);
 
   io::Directory& directory_;
   const SegmentTable& table_;

@@ -17,7 +17,7 @@ Result<frame::Frame> expect_frame(io::Wait& wait, Wire& wire, std::string_view w
   if (!frame) return std::unexpected(describe_failure(std::move(frame).error(), waiting_for));
   if (!*frame)
     return fail(ErrorCode::closed, "the other side hung up before its " + std::string(waiting_for));
-  return std::move(**frame);
+  return **frame;
 }
 
 FrameType type_of(const frame::Frame& frame) {
@@ -92,7 +92,7 @@ HandshakeOutcome greet_as_listener(io::Wait& wait, Wire& wire, HelloFrame ours, 
   // this one until it has seen the other.
   if (auto refusal = judge(*theirs); refusal && refusal->code != RefusalCode::duplicate)
     return refuse(wait, wire, ours.lane, std::move(*refusal), std::move(*theirs));
-  return Greeting{std::move(ours), std::move(*theirs), std::move(*first)};
+  return Greeting{std::move(ours), std::move(*theirs), *first};
 }
 
 }  // namespace verity::peer

@@ -52,7 +52,7 @@ Link::Link(const io::World& world, const PeerOptions& options, LinkOwner& owner,
       counters_(counters),
       ours_(std::move(greeting.ours)),
       theirs_(std::move(greeting.theirs)),
-      first_(std::move(greeting.first)),
+      first_(greeting.first),
       dialled_(dialled),
       begun_(world.clock.monotonic()),
       ping_at_(begun_) {}

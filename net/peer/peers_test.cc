@@ -25,7 +25,7 @@ class PeersTest : public ::testing::Test {
     std::unique_ptr<Peers> peers;
   };
 
-  Member& start(io::Wait& wait, std::uint8_t id, std::vector<std::uint16_t> other_ports) {
+  Member& start(io::Wait& wait, std::uint8_t id, const std::vector<std::uint16_t>& other_ports) {
     Member& member = *members_.emplace_back(std::make_unique<Member>());
     member.hello = hello_of(id);
     PeerOptions options;

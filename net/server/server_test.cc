@@ -509,6 +509,7 @@ TEST_F(Connections, AFloodIsTurnedAway) {
   options_.connections_max = 3;
   run([&](io::Wait& wait) {
     std::vector<TestClient> clients;
+    clients.reserve(3);
     for (int i = 0; i < 3; ++i) clients.push_back(connect(wait));
     ASSERT_TRUE(wait.sleep(1ms));
     TestClient extra = connect(wait);

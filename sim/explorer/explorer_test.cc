@@ -64,6 +64,7 @@ TEST(Walks, FindNothingInAWhile) {
 
 TEST(Shrinking, LeavesWhatIsNeeded) {
   std::vector<Action> story;
+  story.reserve(100);
   for (std::uint8_t i = 0; i < 100; ++i) story.push_back({.kind = Action::Kind::beat, .node = 1, .arg = i});
   const auto holds = [](const std::vector<Action>& some, std::uint8_t arg) {
     return std::any_of(some.begin(), some.end(), [&](const Action& a) { return a.arg == arg; });

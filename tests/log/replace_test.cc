@@ -266,6 +266,7 @@ class Life {
 
   static std::vector<Sha256Digest> hashes_of(const std::vector<EntryPtr>& chain) {
     std::vector<Sha256Digest> hashes;
+    hashes.reserve(chain.size());
     for (const EntryPtr& entry : chain) hashes.push_back(entry->hash());
     return hashes;
   }

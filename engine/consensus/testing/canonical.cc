@@ -220,6 +220,7 @@ void Canonical::replica(const Replica& value) {
   {
     const auto& [votes] = electing;
     std::vector<std::pair<std::uint8_t, std::string>> parts;
+    parts.reserve(votes.size());
     for (const auto& [voter, vote] : votes) {
       parts.emplace_back(name(voter), apart([&] {
                            number(vote.view.value);

@@ -30,7 +30,7 @@ std::string Envelope::describe() const {
   return from.id.describe() + ">" + to.id.describe() + " " + consensus::describe(message);
 }
 
-ModelCluster::ModelCluster(std::size_t count, ReplicaOptions options) : options_(std::move(options)) {
+ModelCluster::ModelCluster(std::size_t count, ReplicaOptions options) : options_(options) {
   MemberSet members;
   for (std::size_t id = 1; id <= count; ++id) members.add(member_of(id, 0));
   EntryInfo founding{.position = Position{1}, .view = {}, .hash = {}, .parent = {}};
@@ -168,7 +168,7 @@ void ModelCluster::settle() {
 }
 
 ModelCluster ModelCluster::in_operation(std::size_t count, ReplicaOptions options) {
-  ModelCluster cluster(count, std::move(options));
+  ModelCluster cluster(count, options);
   cluster.settle();
   for (std::size_t id = 1; id <= count; ++id) cluster.beat(NodeId{id});
   cluster.settle();
@@ -261,7 +261,7 @@ void ModelCluster::carry_out(Node& node, Effects effects) {
     }
     if (tracing_ && !std::holds_alternative<HeardPrimary>(effect))
       trace_.push_back(node.self.id.describe() + "  " + consensus::describe(effect));
-    if (auto* const save = std::get_if<SavePromises>(&effect)) node.writes.emplace_back(std::move(*save));
+    if (auto* const save = std::get_if<SavePromises>(&effect)) node.writes.emplace_back(*save);
     if (auto* const append = std::get_if<AppendLog>(&effect)) node.writes.emplace_back(std::move(*append));
     if (auto* const replace = std::get_if<ReplaceLog>(&effect)) node.writes.emplace_back(std::move(*replace));
     if (const auto* const committed = std::get_if<Committed>(&effect))
@@ -373,6 +373,7 @@ std::string ModelCluster::describe() const {
     }
   }
   std::vector<std::string> lines;
+  lines.reserve(messages_.size());
   for (const Envelope& envelope : messages_)
     lines.push_back(envelope.from.describe() + ">" + envelope.to.describe() + " " +
                     consensus::describe(envelope.message) + "\n");
