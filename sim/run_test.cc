@@ -62,6 +62,10 @@ TEST(Run, KeptSeedsSurvive) {
       {1228034790, "swarm"},
       // An asynchronous server wrote down that it was founded before its first entries were durable.
       {2142, "async"},
+      // A request that was given up on a slow disk was told that the node does not lead.
+      {3033, "swarm"},
+      // A read was given the answer to an append that an earlier process had passed on.
+      {3746, "cluster"},
       // A leader that was cut off took what had replaced its entry for it: told of both in one message, it answered a
       // repeated request as if it were the first.
       {1070, "cluster"},

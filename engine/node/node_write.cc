@@ -143,6 +143,8 @@ std::optional<Refusal> NodeImpl::await_consistency(io::Wait& wait, Consistency c
   if (auto refusal = await_leadership(wait)) return refusal;
   const Position committed = replicator_->committed();
   if (consistency == Consistency::linearizable && !replicator_->confirm(wait)) {
+    if (!wait.check())
+      return make_refusal(RefusalCode::cancelled, "the request was given up while it waited for a majority");
     Refusal refusal =
         make_refusal(RefusalCode::not_leader, "a majority did not confirm that this node leads");
     refusal.retry_after = 1s;
@@ -169,6 +171,10 @@ Refusal NodeImpl::uphold(io::Wait& wait, Refusal refusal) {
       wait_applied(wait, log_.last_proposed()) == Waiting::Fate::applied && replicator_->confirm(wait);
   if (holds) return refusal;
   if (auto stopped = refuse_reads()) return std::move(*stopped);
+  if (!wait.check()) {
+    return make_refusal(RefusalCode::cancelled,
+                        "the request was given up before it was known whether it can be carried out");
+  }
   Refusal retreat = make_refusal(RefusalCode::not_leader,
                                  "a majority did not confirm that this node leads; nothing was done");
   retreat.retry_after = 1s;
