@@ -66,6 +66,8 @@ TEST(Run, KeptSeedsSurvive) {
       {3033, "swarm"},
       // A read was given the answer to an append that an earlier process had passed on.
       {3746, "cluster"},
+      // A log that had given up refused an entry, and the commit that came with it was carried out all the same.
+      {6627, "cluster"},
       // A leader that was cut off took what had replaced its entry for it: told of both in one message, it answered a
       // repeated request as if it were the first.
       {1070, "cluster"},

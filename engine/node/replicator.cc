@@ -242,7 +242,10 @@ void Replicator::run_timers(io::Wait& wait) {
 // ---- effects
 
 void Replicator::carry_out(consensus::Effects effects) {
-  for (consensus::Effect& effect : effects) carry_out(std::move(effect));
+  // What follows a write that was refused may rest on it.
+  for (consensus::Effect& effect : effects) {
+    if (!failed_) carry_out(std::move(effect));
+  }
 }
 
 void Replicator::carry_out(consensus::Effect effect) {
