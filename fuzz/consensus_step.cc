@@ -224,7 +224,7 @@ class World {
   }
 
   void start() {
-    JournalStart journal{.committed = committed_, .unknown_from = promises_.unknown_from};
+    JournalStart journal{.committed = committed_};
     for (const EntryInfo& entry : log_) {
       if (entry.position > committed_) {
         journal.tail.push_back(entry);

@@ -16,8 +16,7 @@ Journal::Journal(JournalStart start)
       base_hash_(start.committed_hash),
       base_voters_(start.voters),
       committed_(start.committed),
-      durable_(start.committed),
-      unknown_from_(start.unknown_from) {
+      durable_(start.committed) {
   derive_membership();
   for (EntryInfo& entry : start.tail) append(std::move(entry));
   durable_ = head();
@@ -73,13 +72,18 @@ void Journal::made_durable(std::uint64_t generation, Position position) {
 
 void Journal::commit(Position position) {
   VERITY_ASSERT(position >= committed_ && position <= head());
-  committed_ = position;
+  while (committed_ < position) {
+    committed_ = committed_.next();
+    committed_bytes_ += at(committed_).bytes;
+  }
   if (membership_.change && membership_.change->at <= committed_) derive_membership();
 }
 
-void Journal::forget_committed(std::size_t count) {
-  while (committed_.value - base_.value > count && base_ < durable_) {
+void Journal::forget_committed(std::size_t count, ByteCount bytes) {
+  const auto is_too_much = [&] { return committed_.value - base_.value > count || committed_bytes_ > bytes; };
+  while (base_ < committed_ && base_ < durable_ && is_too_much()) {
     EntryInfo& first = entries_.front();
+    committed_bytes_ -= first.bytes;
     base_ = first.position;
     base_hash_ = first.hash;
     if (first.voters) base_voters_ = *first.voters;
@@ -103,7 +107,6 @@ void Journal::derive_membership() {
 std::string Journal::describe() const {
   std::string text = "base=" + base_.describe() + " committed=" + committed_.describe() +
                      " durable=" + durable_.describe() + " head=" + head().describe() +
-                     " unknown=" + (unknown_from_ ? unknown_from_->describe() : "-") +
                      (cutting_ ? " cutting" : "") + " [";
   for (const EntryInfo& entry : entries_) {
     if (entry.position > committed_) text += (text.back() == '[' ? "" : ", ") + entry.describe();

@@ -2,9 +2,6 @@
 // are held one by one. Positions are contiguous and every parent fits.
 //
 //   1 ......... base | base+1 .. committed .. durable .. head        what a crash keeps: 1..durable
-//
-// If the end of the log was found damaged, the node may once have acknowledged entries that it no longer holds: every
-// position from `unknown_from` on, without bound (Alagappan et al. 2018). It is durable in the node's state.
 #pragma once
 
 #include "engine/consensus/entry_info.h"
@@ -28,7 +25,6 @@ struct JournalStart {
   Sha256Digest committed_hash;  // zeros at 0
   MemberSet voters;             // as of `committed`; empty: the node is no member of anything yet
   std::deque<EntryInfo> tail;   // committed+1 ..., all durable
-  std::optional<Position> unknown_from;
 };
 
 class Journal {
@@ -51,7 +47,6 @@ class Journal {
   const Membership& membership() const { return membership_; }
   // Who votes after committed().
   const MemberSet& committed_voters() const { return membership_.voters; }
-  const std::optional<Position>& unknown_from() const { return unknown_from_; }
 
   // Does the entry follow head()?
   bool continues(const EntryInfo& entry) const;
@@ -67,11 +62,10 @@ class Journal {
   void made_durable(std::uint64_t generation, Position position);
   // Forward only, at most head().
   void commit(Position position);
-  // Keeps at most `count` committed entries one by one.
-  void forget_committed(std::size_t count);
-  void set_unknown_from(std::optional<Position> position) { unknown_from_ = position; }
+  // Keeps at most `count` committed entries one by one, of at most `bytes` together.
+  void forget_committed(std::size_t count, ByteCount bytes);
 
-  // "base=2 committed=5 durable=7 head=8 unknown=- [6/0 0a1b2c3d ...]": without the committed entries.
+  // "base=2 committed=5 durable=7 head=8 [6/0 0a1b2c3d ...]": without the committed entries.
   std::string describe() const;
 
  private:
@@ -87,7 +81,7 @@ class Journal {
   Position durable_;
   std::uint64_t generation_ = 0;
   bool cutting_ = false;
-  std::optional<Position> unknown_from_;
+  ByteCount committed_bytes_ = 0;  // of base+1..committed
   Membership membership_;
 };
 

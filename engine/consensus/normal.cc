@@ -147,7 +147,7 @@ void Replica::commit(Position position) {
   if (position <= journal_.committed()) return;
   journal_.commit(position);
   effects_.push_back(Committed{position});
-  journal_.forget_committed(options_.keep_committed);
+  journal_.forget_committed(options_.keep_committed, options_.keep_committed_bytes);
 }
 
 void Replica::confirm(const Confirm& input) {

@@ -23,9 +23,7 @@ std::string_view describe(Status status) {
 }
 
 Replica::Replica(ReplicaOptions options, JournalStart journal, Promises promises)
-    : options_(options), journal_(std::move(journal)), promises_(promises) {
-  journal_.set_unknown_from(promises_.unknown_from);
-}
+    : options_(options), journal_(std::move(journal)), promises_(promises) {}
 
 Effects Replica::start() {
   effects_.clear();
@@ -134,7 +132,6 @@ void Replica::save(Promises promises) {
   VERITY_ASSERT(promises.view >= promises_.view && promises.log_view >= promises_.log_view);
   VERITY_ASSERT(promises.log_view <= promises.view);
   promises_ = promises;
-  journal_.set_unknown_from(promises_.unknown_from);
   effects_.push_back(SavePromises{++save_number_, promises_});
 }
 

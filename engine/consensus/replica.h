@@ -31,8 +31,9 @@ struct ReplicaOptions {
   std::size_t batch_entries_max = 100;          // in one Prepare or Fetched
   ByteCount batch_bytes_max = 4 * 1024 * 1024;  // likewise, unless one entry alone is larger
   std::uint64_t window_entries_max = 4096;      // sent to one backup and not acknowledged
-  std::size_t keep_committed =
-      1024;  // committed entries held one by one, for backups that are a little behind
+  // Committed entries held one by one, for backups that are a little behind.
+  std::size_t keep_committed = 1024;
+  ByteCount keep_committed_bytes = 8 * 1024 * 1024;
 };
 
 enum class Status : std::uint8_t {

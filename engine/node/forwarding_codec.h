@@ -15,6 +15,9 @@ namespace verity::node {
 inline constexpr std::uint16_t report_type = 80;
 inline constexpr std::uint16_t question_type = 81;
 inline constexpr std::uint16_t answer_type = 82;
+constexpr bool is_forwarding(std::uint16_t type) {
+  return type >= report_type && type <= answer_type;
+}
 
 enum class QuestionKind : std::uint8_t {
   append,            // body: AppendRequest; answer: AppendReceipt

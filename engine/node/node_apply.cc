@@ -111,7 +111,7 @@ void NodeImpl::rebuild_tree(io::Wait& wait) {
 
 // Derives everything again from the beginning of the log, while the node answers "not ready".
 void NodeImpl::rebuild(io::Wait& wait) {
-  const Position end = opened_.recovered.committed.next();
+  const Position end = opened_.committed.next();
   world_.logger.log(io::LogLevel::warn, "verity_node", "deriving state from the log",
                     {{"from", derived_.position.value + 1}, {"to", end.value}});
   const auto damage = log::replay(

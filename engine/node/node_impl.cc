@@ -140,7 +140,7 @@ Status NodeImpl::run(io::Wait& wait) {
     };
     mend_tree();
   }
-  index_ready_ = derived_.position >= opened_.recovered.committed;
+  index_ready_ = derived_.position >= opened_.committed;
   if (!options_.read_only) {
     log_.start();
     spawn("applier", &NodeImpl::run_applier);
@@ -195,12 +195,8 @@ Status NodeImpl::replicate(io::Wait& wait) {
 // What consensus starts from. Every founder writes the same founding record, as entry 1 and before anything else.
 Result<consensus::JournalStart> NodeImpl::journal_start(io::Wait& wait) {
   DurableState& state = *opened_.state;
-  const log::Recovered& recovered = opened_.recovered;
-  consensus::JournalStart start{.committed = recovered.committed,
-                                .committed_hash = recovered.committed_head,
-                                .voters = {},
-                                .tail = {},
-                                .unknown_from = state.unknown_from};
+  consensus::JournalStart start{
+      .committed = opened_.committed, .committed_hash = opened_.committed_hash, .voters = {}, .tail = {}};
   if (start.committed.value > 0) start.voters = state.founders;
   for (const log::EntryPtr& entry : opened_.tail) {
     VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(entry));

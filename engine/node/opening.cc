@@ -172,6 +172,8 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
       if (entry->position() == opened.derived->position.next()) VERITY_TRY(input.apply(entry));
     }
   }
+  opened.committed = opened.recovered.committed;
+  opened.committed_hash = opened.recovered.committed_head;
   opened.tail = opened.recovered.tail;
   opened.notes.insert(opened.notes.end(), opened.recovered.notes.begin(), opened.recovered.notes.end());
   opened.damage = opened.recovered.damage;

@@ -36,7 +36,9 @@ struct Opened {
   // Follows derived->tree; null when read-only. Asks `read_chain_hash` for what it does not keep, once that is set.
   std::unique_ptr<log::MerkleSidecar> tree_nodes;
   std::shared_ptr<log::MerkleSidecar::ReadChainHash> read_chain_hash;
-  log::Recovered recovered;
+  log::Recovered recovered;         // for Log, which takes it
+  Position committed;               // known to be, at start
+  Sha256Digest committed_hash;      // of it; zeros at 0
   std::vector<log::EntryPtr> tail;  // of the log: durable, and maybe not committed
   std::vector<log::Damage> damage;  // found at start; not empty: nothing may be written
   std::vector<std::string> notes;   // for the operator

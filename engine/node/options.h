@@ -43,7 +43,8 @@ struct ConsensusOptions {
   Duration heartbeat_interval = 100ms;
   Duration election_timeout_min = 150ms;  // drawn anew each time, uniformly between the two
   Duration election_timeout_max = 300ms;
-  std::uint64_t entries_per_message_max = 100;  // also bounded by 4 MB
+  std::uint64_t entries_per_message_max = 100;
+  ByteCount bytes_per_message_max = 4 * MiB;  // unless one entry alone is larger
 };
 
 struct NodeOptions {

@@ -25,6 +25,7 @@ consensus::ReplicaOptions replica_options(const DurableState& state, const Conse
   consensus::ReplicaOptions replica;
   replica.self = {state.node_id, state.incarnation};
   replica.batch_entries_max = options.entries_per_message_max;
+  replica.batch_bytes_max = options.bytes_per_message_max;
   return replica;
 }
 
@@ -179,7 +180,7 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
       transport_->send(from, PeerLane::control, encode(consensus::FoundingMember{founding_record(state_)}));
     return;
   }
-  if (type >= report_type && type <= answer_type) {
+  if (is_forwarding(type)) {
     if (on_other_message && running_ && state_.founders.contains(from)) on_other_message(from, type, payload);
     return;
   }
@@ -333,7 +334,7 @@ Status Replicator::fill_in(io::Wait& wait, consensus::EntryRange& range) {
   for (Position position = range.first; position <= range.last; position = position.next()) {
     VERITY_TRY_ASSIGN(log::EntryPtr entry, log_.reader().read(wait, position));
     bytes += entry->bytes().size();
-    if (position != range.first && bytes > 4 * MiB) break;
+    if (position != range.first && bytes > options_.bytes_per_message_max) break;
     VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(std::move(entry)));
     range.entries.push_back(std::move(info));
   }

@@ -158,8 +158,8 @@ void Canonical::promises(const Promises& value) {
 }
 
 void Canonical::journal(const Journal& value) {
-  // The membership follows from the base's voters and the entries.
-  const auto& [base, base_hash, base_voters, list, committed, durable, generation, cutting, unknown_from,
+  // The membership follows from the base's voters and the entries, and so do the bytes.
+  const auto& [base, base_hash, base_voters, list, committed, durable, generation, cutting, committed_bytes,
                membership] = value;
   number(base.value);
   hash(base_hash);
@@ -168,7 +168,6 @@ void Canonical::journal(const Journal& value) {
   number(committed.value);
   number(durable.value);
   number(cutting ? 1 : 0);
-  optional(unknown_from, [&](Position p) { number(p.value); });
 }
 
 void Canonical::replica(const Replica& value) {

@@ -190,11 +190,7 @@ void ModelCluster::crash(NodeId id, std::size_t kept) {
 void ModelCluster::start(NodeId id) {
   Node& node = at(id);
   VERITY_ASSERT(!node.replica);
-  JournalStart journal{.committed = node.committed,
-                       .committed_hash = {},
-                       .voters = {},
-                       .tail = {},
-                       .unknown_from = node.promises.unknown_from};
+  JournalStart journal{.committed = node.committed, .committed_hash = {}, .voters = {}, .tail = {}};
   for (const EntryInfo& entry : node.log) {
     if (entry.position <= node.committed) {
       journal.committed_hash = entry.hash;
