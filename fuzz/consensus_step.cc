@@ -54,6 +54,7 @@ class World {
       case 3:
         return step(Confirm{input_.take_byte()});
       case 4:
+        return step(HandOver{NodeId{input_.take_byte() % 4U}});
       case 5:
         return propose();
       case 6:
@@ -123,7 +124,7 @@ class World {
   }
 
   Message message() {
-    switch (input_.take_byte() % 10) {
+    switch (input_.take_byte() % 11) {
       case 0:
         return Prepare{view(), position(), range()};
       case 1: {
@@ -157,6 +158,8 @@ class World {
         const Position first = position();
         return Fetch{view(), first, position()};
       }
+      case 9:
+        return TakeOver{view()};
       default:
         return Fetched{view(), range()};
     }

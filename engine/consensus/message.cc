@@ -94,6 +94,7 @@ struct Describe {
     return " [" + m.first.describe() + ", " + m.last.describe() + "]";
   }
   std::string operator()(const Fetched& m) const { return " " + m.range.describe(); }
+  std::string operator()(const TakeOver&) const { return ""; }
 };
 
 }  // namespace
@@ -114,8 +115,8 @@ std::string_view what_is_wrong(const Message& message) {
 
 std::string_view name_of(const Message& message) {
   static constexpr std::array<std::string_view, std::variant_size_v<Message>> names = {
-      "prepare",    "prepare-ok",     "heartbeat",  "suspect", "vote",
-      "start-view", "ask-start-view", "newer-view", "fetch",   "fetched"};
+      "prepare",        "prepare-ok", "heartbeat", "suspect", "vote",     "start-view",
+      "ask-start-view", "newer-view", "fetch",     "fetched", "take-over"};
   return names[message.index()];
 }
 

@@ -4,6 +4,7 @@
 //   normal operation   Prepare, PrepareOk, Heartbeat
 //   view change        Suspect, Vote, StartView, AskStartView, NewerView
 //   filling up         Fetch, Fetched
+//   hand-over          TakeOver
 //
 // After Liskov and Cowling, Viewstamped Replication Revisited (2012): Heartbeat is their COMMIT, Vote their DOVIEWCHANGE;
 // Suspect is a STARTVIEWCHANGE that does not raise the view before a majority agrees.
@@ -106,8 +107,13 @@ struct Fetched {
   EntryRange range;
 };
 
+// The primary of `view` would like the receiver, who has everything, to lead a later one.
+struct TakeOver {
+  View view;
+};
+
 using Message = std::variant<Prepare, PrepareOk, Heartbeat, Suspect, Vote, StartView, AskStartView, NewerView,
-                             Fetch, Fetched>;
+                             Fetch, Fetched, TakeOver>;
 
 View view_of(const Message& message);
 // Why nobody who keeps to the protocol can have sent this, or nothing: entries that do not follow one another, numbers out

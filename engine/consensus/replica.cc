@@ -62,6 +62,7 @@ Effects Replica::step(const Input& input) {
     void operator()(const HeartbeatDue&) const { replica.beat(); }
     void operator()(const Silence&) const { replica.silence(); }
     void operator()(const Confirm& i) const { replica.confirm(i); }
+    void operator()(const HandOver& i) const { replica.hand_over(i); }
   };
   std::visit(Dispatch{*this}, input);
   return std::move(effects_);
@@ -210,6 +211,7 @@ std::string Replica::describe() const {
     text += std::string("  suspects") + (suspicion_.own ? " itself" : "") + " " +
             suspicion_.others.describe() + "\n";
   }
+  if (electing_.is_called_for) text += "  takes over\n";
   for (const auto& [voter, vote] : electing_.votes)
     text += "  from " + voter.describe() + " " + consensus::describe(Message(vote)) + "\n";
   if (filling_) {

@@ -11,7 +11,7 @@
 //   - a PrepareOk speaks of entries that are durable;
 //   - the log of a view is durable before log_view says so;
 //   - a view has one primary, named in every vote with its incarnation, and a restarted one never goes on leading.
-// Split by protocol: normal.cc, view_change.cc, filling.cc; what they share is here. The state of each is a struct of its own.
+// Split by protocol: normal.cc, view_change.cc, filling.cc, hand_over.cc; what they share is here. The state of each is a struct of its own.
 #pragma once
 
 #include "engine/consensus/journal.h"
@@ -99,6 +99,7 @@ class Replica {
   };
   struct Electing {  // of a candidate
     std::map<Member, Vote> votes;
+    bool is_called_for = false;  // by the primary before, alone: the others have to be told
   };
   struct Filling {
     Member source;
@@ -146,6 +147,10 @@ class Replica {
   StartView start_view() const;
   void heard_primary();
   bool is_primary_of_view(const Member& member) const;
+
+  // ---- hand-over (hand_over.cc)
+  void hand_over(const HandOver& input);
+  void on(const Member& from, const TakeOver& m);
 
   // ---- filling (filling.cc)
   void on(const Member& from, const Fetch& m);

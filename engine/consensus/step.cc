@@ -23,6 +23,7 @@ struct DescribeInput {
   std::string operator()(const HeartbeatDue&) const { return "heartbeat due"; }
   std::string operator()(const Silence&) const { return "silence"; }
   std::string operator()(const Confirm& i) const { return "confirm " + std::to_string(i.token); }
+  std::string operator()(const HandOver& i) const { return "hand over to " + i.to.describe(); }
 };
 
 struct DescribeEffect {

@@ -38,7 +38,14 @@ struct Confirm {
   std::uint64_t token = 0;
 };
 
-using Input = std::variant<Receive, Propose, LogDurable, PromisesSaved, HeartbeatDue, Silence, Confirm>;
+// The primary is to give the lead to the voter `to`: tells it so, if everything is committed and is durable there. Else, and
+// when that gets lost, it is to be asked again; this replica leads until it hears of the new view.
+struct HandOver {
+  NodeId to;
+};
+
+using Input =
+    std::variant<Receive, Propose, LogDurable, PromisesSaved, HeartbeatDue, Silence, Confirm, HandOver>;
 
 // ---- effects
 

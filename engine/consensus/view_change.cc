@@ -94,7 +94,10 @@ Vote Replica::own_vote() const {
 void Replica::vote() {
   if (!promises_.primary || !journal_.membership().is_voter(options_.self)) return;
   if (promises_.log_view == promises_.view) return;  // this view has had its beginning
-  if (*promises_.primary == options_.self) return try_choose();
+  if (*promises_.primary == options_.self) {
+    if (electing_.is_called_for) broadcast(NewerView{promises_.view});
+    return try_choose();
+  }
   send(*promises_.primary, own_vote());
 }
 

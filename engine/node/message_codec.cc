@@ -88,6 +88,7 @@ struct Writer {
     put(to.head, m.last);
   }
   void operator()(const consensus::Fetched& m) const { entries(m.range); }
+  void operator()(const consensus::TakeOver&) const {}
 };
 
 // ---- reading
@@ -228,12 +229,14 @@ Message read(std::uint16_t type, View view, Reader& from) {
     }
     case 9:
       return consensus::Fetched{.view = view, .range = from.entries()};
+    case 10:
+      return consensus::TakeOver{view};
     default:
       from.refuse("type " + std::to_string(type) + " is unknown");
       return consensus::NewerView{view};
   }
 }
-static_assert(std::variant_size_v<Message> == 10, "read() knows them all");
+static_assert(std::variant_size_v<Message> == 11, "read() knows them all");
 
 }  // namespace
 

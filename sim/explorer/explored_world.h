@@ -12,12 +12,13 @@ namespace verity::explorer {
 // What may still happen.
 struct Budget {
   std::uint8_t proposals = 0;
-  std::uint8_t silences = 0;  // election timeouts
-  std::uint8_t beats = 0;     // heartbeat intervals
-  std::uint8_t crashes = 0;   // each keeps any number of the writes under way; starts are free
-  std::uint8_t repeats = 0;   // messages delivered while a copy waits on
-  std::uint8_t damages = 0;   // of a log, from any position on, while the node is down
-  std::uint8_t confirms = 0;  // questions whether a primary still leads
+  std::uint8_t silences = 0;   // election timeouts
+  std::uint8_t beats = 0;      // heartbeat intervals
+  std::uint8_t crashes = 0;    // each keeps any number of the writes under way; starts are free
+  std::uint8_t repeats = 0;    // messages delivered while a copy waits on
+  std::uint8_t damages = 0;    // of a log, from any position on, while the node is down
+  std::uint8_t confirms = 0;   // questions whether a primary still leads
+  std::uint8_t handovers = 0;  // a primary is to give the lead to another, any
 
   bool operator==(const Budget&) const = default;
 };

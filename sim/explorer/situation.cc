@@ -78,6 +78,8 @@ std::string Action::describe() const {
       return "beat " + id;
     case Kind::confirm:
       return "confirm " + id + " " + number;
+    case Kind::hand_over:
+      return "handover " + id + " " + number;
     case Kind::crash:
       return "crash " + id + (arg == 0 ? "" : " kept=" + number);
     case Kind::start:
@@ -140,6 +142,13 @@ std::vector<Action> Situation::possible() const {
     if (!cluster_.replica(node).is_primary()) continue;
     if (left_.proposals > 0) add(Kind::propose, left_.proposals);
     if (left_.confirms > 0) add(Kind::confirm, left_.confirms);
+    if (left_.handovers == 0) continue;
+    const View view = cluster_.replica(node).view();
+    for (std::uint64_t to = 1; to <= cluster_.size(); ++to) {
+      consensus::MemberSet heir;
+      heir.add(cluster_.member(NodeId{to}));
+      if (to != id && consensus::next_view(view, heir).value <= world_->view_max) add(Kind::hand_over, to);
+    }
   }
   return all;
 }
@@ -190,6 +199,10 @@ bool Situation::apply(const Action& action) {
       if (!up || !spend(left_.confirms)) return false;
       cluster_.confirm(node, action.arg);
       break;
+    case Kind::hand_over:
+      if (!up || !cluster_.replica(node).is_primary() || !spend(left_.handovers)) return false;
+      cluster_.hand_over(node, NodeId{action.arg});
+      break;
     case Kind::crash:
       if (!up || !spend(left_.crashes)) return false;
       cluster_.crash(node, action.arg);
@@ -224,8 +237,8 @@ std::array<std::uint64_t, 2> Situation::fingerprint() const {
     const std::string& bytes = canonical.cluster(cluster_);
     least = std::min(least, hash128(bytes.data(), bytes.size()));
   }
-  const std::array<std::uint8_t, 7> left = {left_.proposals, left_.silences, left_.beats,   left_.crashes,
-                                            left_.repeats,   left_.damages,  left_.confirms};
+  const std::array<std::uint8_t, 8> left = {left_.proposals, left_.silences, left_.beats,    left_.crashes,
+                                            left_.repeats,   left_.damages,  left_.confirms, left_.handovers};
   const auto rest = hash128(left.data(), left.size());
   return {least[0] ^ rest[0], least[1] ^ rest[1]};
 }

@@ -24,6 +24,7 @@ struct Action {
     silence,
     beat,
     confirm,
+    hand_over,
     crash,
     start,
     damage
@@ -35,7 +36,7 @@ struct Action {
   std::uint8_t message = 0;  // deliver, repeat: the index of the message's type
   std::uint8_t arg =
       0;  // deliver, repeat: how many such older ones wait; crash: writes kept; damage: position;
-          // propose, confirm: a number of its own
+          // propose, confirm: a number of its own; hand_over: to whom
 
   bool operator==(const Action&) const = default;
   // As a command of engine/consensus/testing/script.h.

@@ -22,6 +22,7 @@ ExploredWorld draw_world(std::uint64_t seed) {
                   .damages = some(2),
                   .confirms = some(4)};
   world.prompt_disks = prng.chance(1, 3);
+  world.budget.handovers = some(3);
   return world;
 }
 

@@ -134,6 +134,9 @@ void Canonical::content(const Fetch& m) {
   number(first.value);
   number(last.value);
 }
+void Canonical::content(const TakeOver& m) {
+  [[maybe_unused]] const auto& [view] = m;
+}
 void Canonical::content(const Fetched& m) {
   const auto& [view, list] = m;
   range(list);
@@ -217,7 +220,8 @@ void Canonical::replica(const Replica& value) {
   number(own ? 1 : 0);
   set(others);
   {
-    const auto& [votes] = electing;
+    const auto& [votes, is_called_for] = electing;
+    number(is_called_for ? 1 : 0);
     std::vector<std::pair<std::uint8_t, std::string>> parts;
     parts.reserve(votes.size());
     for (const auto& [voter, vote] : votes) {

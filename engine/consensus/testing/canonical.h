@@ -61,6 +61,7 @@ class Canonical {
   void content(const NewerView& m);
   void content(const Fetch& m);
   void content(const Fetched& m);
+  void content(const TakeOver& m);
   std::uint8_t name(const Member& value) const;
   void node_of(const ModelCluster& cluster, std::size_t index);
 

@@ -143,6 +143,10 @@ void ModelCluster::confirm(NodeId id, std::uint64_t token) {
   step(at(id), Confirm{token});
 }
 
+void ModelCluster::hand_over(NodeId id, NodeId to) {
+  step(at(id), HandOver{to});
+}
+
 void ModelCluster::beat(NodeId id) {
   step(at(id), HeartbeatDue{});
 }

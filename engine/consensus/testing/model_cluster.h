@@ -43,6 +43,7 @@ class ModelCluster {
   // Proposes that the voters be these.
   void propose_voters(NodeId node, const MemberSet& voters);
   void confirm(NodeId node, std::uint64_t token);
+  void hand_over(NodeId node, NodeId to);
   void beat(NodeId node);
   void silence(NodeId node);
   // Writes whatever can be written, then delivers the oldest message, until nothing is left.

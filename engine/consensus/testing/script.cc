@@ -100,6 +100,7 @@ class Script {
       return cluster_->replica(node).is_primary() && (cluster_->propose_voters(node, voters), true);
     }
     if (command == "confirm") return cluster_->confirm(node, number(words)), true;
+    if (command == "handover") return cluster_->hand_over(node, NodeId{number(words)}), true;
     if (command == "beat") return cluster_->beat(node), true;
     if (command == "silence") return cluster_->silence(node), true;
     if (command == "promise") return cluster_->complete_promises(node), true;

@@ -5,6 +5,7 @@
 //   voters N I[,I...]           node N proposes that these nodes be the voters, as their disks are now
 //   confirm N TOKEN             does node N still lead?
 //   beat N | silence N          its heartbeat is due | its election timeout has passed
+//   handover N M                node N is to give the lead to node M
 //   run | quiet                 delivers and writes until nothing is left to do | without showing it
 //   hold N | release N          the disk of node N does not write
 //   write N                     one write of a held disk
