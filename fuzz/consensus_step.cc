@@ -129,10 +129,10 @@ class World {
         return Prepare{view(), position(), range()};
       case 1: {
         const Position durable = position();
-        return PrepareOk{view(), durable, hash(durable), position(), number()};
+        return PrepareOk{view(), durable, hash(durable), position(), number(), number()};
       }
       case 2:
-        return Heartbeat{view(), position(), position(), number()};
+        return Heartbeat{view(), position(), position(), number(), number()};
       case 3:
         return Suspect{view()};
       case 4: {

@@ -72,11 +72,11 @@ struct Describe {
   }
   std::string operator()(const PrepareOk& m) const {
     return " durable=" + m.durable.describe() + " " + short_hash(m.hash) + " head=" + m.head.describe() +
-           " round=" + std::to_string(m.round);
+           " round=" + std::to_string(m.round) + (m.start != 0 ? " start=" + std::to_string(m.start) : "");
   }
   std::string operator()(const Heartbeat& m) const {
     return " committed=" + m.committed.describe() + " head=" + m.head.describe() +
-           " round=" + std::to_string(m.round);
+           " round=" + std::to_string(m.round) + (m.start != 0 ? " start=" + std::to_string(m.start) : "");
   }
   std::string operator()(const Suspect&) const { return ""; }
   std::string operator()(const Vote& m) const {

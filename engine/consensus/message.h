@@ -45,6 +45,7 @@ struct PrepareOk {
   Sha256Digest hash;        // of `durable`
   Position head;            // what it has received; the primary goes on from there
   std::uint64_t round = 0;  // of the last heartbeat it has heard
+  std::uint64_t start = 0;  // while it may have lost entries: which start of the node this is; else 0
 };
 
 // The primary of `view` is alive. Each round is answered with a PrepareOk.
@@ -53,6 +54,7 @@ struct Heartbeat {
   Position committed;
   Position head;
   std::uint64_t round = 0;
+  std::uint64_t start = 0;  // the one that the last PrepareOk of the receiver named
 };
 
 // "In `view` nothing goes on": the sender would like to see a later one.

@@ -63,7 +63,7 @@ void Replica::replicate() {
 
 void Replica::replicate_to(const Member& member, Progress& progress) {
   while (progress.next <= journal_.head() &&
-         progress.next.value - progress.acked.value <= options_.window_entries_max) {
+         progress.next.value <= progress.acked.value + options_.window_entries_max) {
     EntryRange range = range_from(progress.next, journal_.head());
     progress.next = range.last.next();
     progress.sent_round = leading_.round;
@@ -81,7 +81,11 @@ void Replica::beat() {
   // A primary that a majority does not answer would keep those who hear it from electing another.
   if (status_ != Status::primary || suspicion_.own) return;
   ++leading_.round;
-  broadcast(Heartbeat{promises_.view, journal_.committed(), journal_.head(), leading_.round});
+  for (const Member& member : journal_.membership().everyone()) {
+    if (member == options_.self) continue;
+    send(member, Heartbeat{promises_.view, journal_.committed(), journal_.head(), leading_.round,
+                           leading_.backups[member].start});
+  }
 }
 
 // A backup has answered; a majority of them shows that this node can be heard.
@@ -103,11 +107,13 @@ void Replica::on(const Member& from, const PrepareOk& m) {
   if (hash && *hash != m.hash) return ignore_message(from, m, "another entry");
   Progress& progress = known->second;
   progress.acked = std::max(progress.acked, m.durable);
-  progress.next = std::max(progress.next, progress.acked.next());
+  progress.next = std::max(progress.next, m.durable.next());
   progress.round = std::max(progress.round, m.round);
-  // It has just begun to follow, or has heard a heartbeat that was sent after the entries, and does not have them.
+  progress.start = m.start;
+  // It has just begun to follow, or has heard a heartbeat that was sent after the entries, and does not have them. It may
+  // have lost what it acknowledged before it was started again.
   if ((m.round == 0 || m.round > progress.sent_round) && m.head < progress.next)
-    progress.next = std::max(m.head, progress.acked).next();
+    progress.next = m.head.next();
   hear(from);
   advance_commit();
   replicate_to(from, progress);
@@ -203,7 +209,9 @@ void Replica::on(const Member& from, const Heartbeat& m) {
   heard_primary();
   if (status_ != Status::backup) return;
   following_.round = std::max(following_.round, m.round);
-  if (promises_.unknown_from && !following_.owed) following_.owed = m.head;
+  // One that was under way before this start may say less than this node acknowledged then.
+  const bool is_answer = m.start == options_.start;
+  if (promises_.unknown_from && is_answer && !following_.owed) following_.owed = m.head;
   commit(std::min(m.committed, journal_.head()));
   acknowledge();
   settle_unknown();
@@ -215,11 +223,12 @@ void Replica::acknowledge() {
   const Position durable = journal_.durable();
   const std::optional<Sha256Digest> hash = journal_.hash_at(durable);
   if (!hash) return;
-  send(*leader, PrepareOk{promises_.view, durable, *hash, journal_.head(), following_.round});
+  const std::uint64_t start = promises_.unknown_from ? options_.start : 0;
+  send(*leader, PrepareOk{promises_.view, durable, *hash, journal_.head(), following_.round, start});
 }
 
 // What this node may have acknowledged before its log was damaged, the primary of the same view has; with all that the
-// primary had when it was first heard again, nothing is missing.
+// primary had when it answered this start, nothing is missing.
 void Replica::settle_unknown() {
   if (!promises_.unknown_from || !following_.owed || journal_.durable() < *following_.owed) return;
   Promises promises = promises_;

@@ -28,6 +28,8 @@ namespace verity::consensus {
 
 struct ReplicaOptions {
   Member self;
+  // Names this start of the node: no earlier one had it, and it is not 0.
+  std::uint64_t start = 1;
   std::size_t batch_entries_max = 100;          // in one Prepare or Fetched
   ByteCount batch_bytes_max = 4 * 1024 * 1024;  // likewise, unless one entry alone is larger
   std::uint64_t window_entries_max = 4096;      // sent to one backup and not acknowledged
@@ -77,6 +79,7 @@ class Replica {
     Position next{1};              // to be sent
     std::uint64_t round = 0;       // the last heartbeat it answered
     std::uint64_t sent_round = 0;  // the last heartbeat before the last Prepare to it
+    std::uint64_t start = 0;       // as it said last, while it may have lost entries
   };
   struct Leading {  // of a primary
     Position serve_from;

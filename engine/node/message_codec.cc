@@ -60,11 +60,13 @@ struct Writer {
     put(to.head, m.hash);
     put(to.head, m.head);
     put(to.head, m.round);
+    put(to.head, m.start);
   }
   void operator()(const consensus::Heartbeat& m) const {
     put(to.head, m.committed);
     put(to.head, m.head);
     put(to.head, m.round);
+    put(to.head, m.start);
   }
   void operator()(const consensus::Suspect&) const {}
   void operator()(const consensus::Vote& m) const {
@@ -186,6 +188,7 @@ Message read(std::uint16_t type, View view, Reader& from) {
       m.hash = from.get<Sha256Digest>();
       m.head = from.get<Position>();
       m.round = from.get<std::uint64_t>();
+      m.start = from.get<std::uint64_t>();
       return m;
     }
     case 2: {
@@ -193,6 +196,7 @@ Message read(std::uint16_t type, View view, Reader& from) {
       m.committed = from.get<Position>();
       m.head = from.get<Position>();
       m.round = from.get<std::uint64_t>();
+      m.start = from.get<std::uint64_t>();
       return m;
     }
     case 3:

@@ -13,6 +13,7 @@
 #include "io/world.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace verity::node {
 namespace {
@@ -24,6 +25,8 @@ constexpr std::size_t bulk_sends_max = 64;
 consensus::ReplicaOptions replica_options(const DurableState& state, const ConsensusOptions& options) {
   consensus::ReplicaOptions replica;
   replica.self = {state.node_id, state.incarnation};
+  std::memcpy(&replica.start, state.boot_nonce.bytes.data(), sizeof replica.start);
+  replica.start |= 1;  // never 0
   replica.batch_entries_max = options.entries_per_message_max;
   replica.batch_bytes_max = options.bytes_per_message_max;
   return replica;

@@ -92,17 +92,19 @@ void Canonical::content(const Prepare& m) {
   range(list);
 }
 void Canonical::content(const PrepareOk& m) {
-  const auto& [view, durable, digest, head, answered] = m;
+  const auto& [view, durable, digest, head, answered, start] = m;
   number(durable.value);
   hash(digest);
   number(head.value);
   round(view, answered);
+  number(start);
 }
 void Canonical::content(const Heartbeat& m) {
-  const auto& [view, committed, head, asked] = m;
+  const auto& [view, committed, head, asked, start] = m;
   number(committed.value);
   number(head.value);
   round(view, asked);
+  number(start);
 }
 void Canonical::content(const Suspect& m) {
   [[maybe_unused]] const auto& [view] = m;
@@ -179,6 +181,7 @@ void Canonical::replica(const Replica& value) {
   const View view = promised.view;
   number(static_cast<std::uint64_t>(status));
   promises(promised);
+  number(options.start);
   number(save_number - saved);
   journal(log);
   const auto apart = [&](auto put) {  // what `put` writes, as a string of its own
@@ -195,12 +198,13 @@ void Canonical::replica(const Replica& value) {
     round(view, newest_round);
     std::vector<std::pair<std::uint8_t, std::string>> parts;
     for (const auto& [backup, progress] : backups) {
-      const auto& [acked, next, answered, sent_round] = progress;
+      const auto& [acked, next, answered, sent_round, start] = progress;
       parts.emplace_back(name(backup), apart([&] {
                            number(acked.value);
                            number(next.value);
                            round(view, answered);
                            round(view, sent_round);
+                           number(start);
                          }));
     }
     members(parts);
@@ -276,11 +280,12 @@ void Canonical::begin(const ModelCluster& cluster) {
 }
 
 void Canonical::node_of(const ModelCluster& cluster, std::size_t index) {
-  const auto& [self, replica_of, writes, promised, log, committed] = cluster.nodes_[index];
+  const auto& [self, replica_of, writes, promised, log, committed, damaged_starts] = cluster.nodes_[index];
   member(self);
   promises(promised);
   entries(log);
   number(committed.value);
+  number(damaged_starts);
   optional(replica_of, [&](const Replica& some) { replica(some); });
   number(writes.size());
   for (const auto& write : writes) {

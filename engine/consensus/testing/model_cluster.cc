@@ -205,6 +205,8 @@ void ModelCluster::start(NodeId id) {
   }
   ReplicaOptions options = options_;
   options.self = node.self;
+  if (node.promises.unknown_from) ++node.damaged_starts;
+  options.start = 1 + node.damaged_starts;
   node.replica.emplace(options, journal, node.promises);
   carry_out(node, node.replica->start());
 }

@@ -85,8 +85,9 @@ class ModelCluster {
     std::deque<Write> writes;
     // The disk.
     Promises promises;
-    std::vector<EntryInfo> log;  // from position 1
-    Position committed;          // known to have been, when something was written last
+    std::vector<EntryInfo> log;        // from position 1
+    Position committed;                // known to have been, when something was written last
+    std::uint64_t damaged_starts = 0;  // those that may have lost entries: only these have to differ
   };
 
   Node& at(NodeId node) { return nodes_.at(node.value - 1); }
