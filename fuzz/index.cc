@@ -7,6 +7,7 @@
 #include "engine/index/idempotency.h"
 #include "engine/index/position_list.h"
 #include "engine/index/records_in_memory.h"
+#include "engine/index/sessions.h"
 #include "engine/index/stream_index.h"
 #include "engine/log/memory_directory.h"
 #include "engine/log/merkle_sidecar.h"
@@ -54,6 +55,15 @@ void check_keys(std::string_view text) {
   FUZZ_CHECK(again.records == records.records);
 }
 
+void check_sessions(std::string_view text) {
+  auto records = records_from(text);
+  const auto sessions = index::SessionIndex::decode(records, applied, {});
+  if (!sessions) return;
+  RecordsInMemory again;
+  FUZZ_CHECK(sessions->encode(again).has_value());
+  FUZZ_CHECK(again.records == records.records);
+}
+
 void check_positions(std::string_view text) {
   log::FieldReader reader(as_bytes(text), "positions");
   const auto list = index::PositionList::decode(reader, applied);
@@ -79,8 +89,8 @@ void check_checkpoint(std::string_view text) {
   directory.files()["checkpoint.1"] = file_of(text);
   const auto load =
       index::load_checkpoint(world.wait, directory, {}, [](index::CheckpointReader& reader) -> Status {
-        for (const auto section :
-             {index::Section::catalogue, index::Section::streams, index::Section::keys}) {
+        for (const auto section : {index::Section::catalogue, index::Section::streams, index::Section::keys,
+                                   index::Section::sessions}) {
           VERITY_TRY(reader.enter(section));
           while (true) {
             VERITY_TRY_ASSIGN(const auto record, reader.take());
@@ -118,8 +128,8 @@ void check_nodes(std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
-  constexpr std::array checks = {check_catalogue, check_streams,    check_keys,
-                                 check_positions, check_checkpoint, check_nodes};
+  constexpr std::array checks = {check_catalogue,  check_streams, check_keys,    check_positions,
+                                 check_checkpoint, check_nodes,   check_sessions};
   checks[input.take_byte() % checks.size()](input.rest());
   return 0;
 }

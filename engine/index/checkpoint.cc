@@ -72,6 +72,8 @@ std::string_view describe(Section section) {
       return "streams";
     case Section::keys:
       return "keys";
+    case Section::sessions:
+      return "sessions";
   }
   return "unknown";
 }

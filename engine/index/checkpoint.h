@@ -1,6 +1,6 @@
 // One file with everything that was derived from the log up to a position, so that a start need not read it all.
 //
-//   checkpoint.7:  | frame: what it is | frames: catalogue | frames: streams | frames: keys | frame: end |
+//   checkpoint.7:  | frame: what it is | frames: catalogue | frames: streams | frames: keys | ... | frame: end |
 //                    position, chain hash,   each at most 256 KB, with its own checksum
 //                    tree frontier
 //
@@ -33,7 +33,7 @@ class Wait;
 namespace verity::index {
 
 // In the order in which they stand in the file. New ones go to the end; readers skip those they do not know.
-enum class Section : std::uint16_t { catalogue = 2, streams = 3, keys = 4 };
+enum class Section : std::uint16_t { catalogue = 2, streams = 3, keys = 4, sessions = 5 };
 std::string_view describe(Section section);
 
 struct CheckpointInfo {

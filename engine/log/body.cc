@@ -202,6 +202,18 @@ Status decode(ByteView bytes, TenantBody& body) {
   return reader.finish();
 }
 
+void encode(const SessionBody& body, Bytes& out) {
+  put(out, body_version);
+  put(out, body.action);
+}
+
+Status decode(ByteView bytes, SessionBody& body) {
+  FieldReader reader(bytes, "session body");
+  reader.byte("version", body_version, body_version);
+  body.action = static_cast<SessionBody::Action>(reader.byte("action", 1, 2));
+  return reader.finish();
+}
+
 void encode(const FoundingBody& body, Bytes& out) {
   VERITY_ASSERT(is_name(body.cluster_name));
   VERITY_ASSERT(!body.members.empty());

@@ -96,6 +96,22 @@ struct TenantBody {
 void encode(const TenantBody& body, Bytes& out);
 Status decode(ByteView bytes, TenantBody& body);
 
+// ---- sessions
+
+// About the session that the entry's header names.
+struct SessionBody {
+  enum class Action : std::uint8_t {
+    add = 1,      // it begins
+    give_up = 2,  // its request of the number in the header was refused, and will never be carried out
+  };
+  Action action = Action::add;
+
+  bool operator==(const SessionBody&) const = default;
+};
+
+void encode(const SessionBody& body, Bytes& out);
+Status decode(ByteView bytes, SessionBody& body);
+
 // ---- founding
 
 struct Member {

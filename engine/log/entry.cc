@@ -30,6 +30,8 @@ std::string_view describe(EntryKind kind) {
       return "events";
     case EntryKind::tenant:
       return "tenant";
+    case EntryKind::session:
+      return "session";
   }
   return "unknown";
 }

@@ -19,9 +19,9 @@
 
 namespace verity::log {
 
-enum class EntryKind : std::uint16_t { founding = 1, events = 2, tenant = 3 };
+enum class EntryKind : std::uint16_t { founding = 1, events = 2, tenant = 3, session = 4 };
 
-// "founding", "events", "tenant", or "unknown".
+// "founding", "events", "tenant", "session", or "unknown".
 std::string_view describe(EntryKind kind);
 
 enum class EntryEncoding : std::uint16_t { plain = 0, encrypted = 1 };

@@ -22,6 +22,21 @@ Status Derived::apply_body(const log::Entry& entry) {
       VERITY_TRY(streams.apply(entry.position(), header.tenant, body_));
       if (body_.idempotency)
         keys.apply(entry.position(), header.timestamp, header.tenant, *body_.idempotency);
+      if (!header.session.is_zero()) {
+        sessions.settle(entry.position(), header.session, header.request,
+                        index::SettledRequest::Fate::carried_out);
+      }
+      return {};
+    }
+    case log::EntryKind::session: {
+      log::SessionBody body;
+      VERITY_TRY(log::decode(entry.body(), body));
+      if (body.action == log::SessionBody::Action::add) {
+        sessions.add(entry.position(), header.session);
+      } else {
+        sessions.settle(entry.position(), header.session, header.request,
+                        index::SettledRequest::Fate::given_up);
+      }
       return {};
     }
   }

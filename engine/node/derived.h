@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/index/idempotency.h"
+#include "engine/index/sessions.h"
 #include "engine/index/stream_index.h"
 #include "engine/log/body.h"
 #include "engine/log/entry.h"
@@ -12,10 +13,15 @@
 
 namespace verity::node {
 
+struct DerivedLimits {
+  index::IdempotencyLimits keys{};
+  index::SessionLimits sessions{};
+};
+
 class Derived {
  public:
-  Derived(index::IdempotencyLimits limits, std::uint64_t hash_seed)
-      : streams(hash_seed), keys(limits, hash_seed) {}
+  Derived(const DerivedLimits& limits, std::uint64_t hash_seed)
+      : streams(hash_seed), keys(limits.keys, hash_seed), sessions(limits.sessions) {}
 
   // Takes in the next committed entry. corrupt, and of no further use, if it does not fit what came before: a program's
   // fault or a forged log, never a damaged one.
@@ -29,6 +35,7 @@ class Derived {
   tenant::Catalogue catalogue;
   index::StreamIndex streams;
   index::IdempotencyIndex keys;
+  index::SessionIndex sessions;
   log::MerkleFrontier tree;
 
  private:

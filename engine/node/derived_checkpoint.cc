@@ -6,7 +6,7 @@ namespace verity::node {
 
 using index::Section;
 
-Status load_derived_from(index::CheckpointReader& reader, index::IdempotencyLimits limits,
+Status load_derived_from(index::CheckpointReader& reader, const DerivedLimits& limits,
                          std::uint64_t hash_seed, Derived& derived) {
   const index::CheckpointInfo& info = reader.info();
   VERITY_TRY(reader.enter(Section::catalogue));
@@ -16,7 +16,10 @@ Status load_derived_from(index::CheckpointReader& reader, index::IdempotencyLimi
   VERITY_TRY(reader.enter(Section::streams));
   VERITY_TRY_ASSIGN(derived.streams, index::StreamIndex::decode(reader, info.position, hash_seed));
   VERITY_TRY(reader.enter(Section::keys));
-  VERITY_TRY_ASSIGN(derived.keys, index::IdempotencyIndex::decode(reader, info.position, limits, hash_seed));
+  VERITY_TRY_ASSIGN(derived.keys,
+                    index::IdempotencyIndex::decode(reader, info.position, limits.keys, hash_seed));
+  VERITY_TRY(reader.enter(Section::sessions));
+  VERITY_TRY_ASSIGN(derived.sessions, index::SessionIndex::decode(reader, info.position, limits.sessions));
   VERITY_TRY(reader.finish());
   derived.tree = info.tree;
   derived.position = info.position;
@@ -38,12 +41,14 @@ Status save_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_i
   VERITY_TRY(derived.streams.encode(*writer));
   VERITY_TRY(writer->begin(Section::keys));
   VERITY_TRY(derived.keys.encode(*writer));
+  VERITY_TRY(writer->begin(Section::sessions));
+  VERITY_TRY(derived.sessions.encode(*writer));
   VERITY_TRY(writer->finish());
   return {};
 }
 
 Result<LoadedDerived> load_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_id,
-                                   index::IdempotencyLimits limits, std::uint64_t hash_seed) {
+                                   const DerivedLimits& limits, std::uint64_t hash_seed) {
   LoadedDerived result;
   VERITY_TRY_ASSIGN(index::CheckpointLoad load,
                     index::load_checkpoint(wait, index, cluster_id, [&](index::CheckpointReader& reader) {

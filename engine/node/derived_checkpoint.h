@@ -1,7 +1,6 @@
 // Derived state to and from checkpoint files.
 #pragma once
 
-#include "engine/index/idempotency.h"
 #include "engine/node/derived.h"
 #include "io/base/result.h"
 
@@ -24,7 +23,7 @@ namespace verity::node {
 Status save_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_id, const Derived& derived);
 
 // All sections of one checkpoint into `derived`, which is new.
-Status load_derived_from(index::CheckpointReader& reader, index::IdempotencyLimits limits,
+Status load_derived_from(index::CheckpointReader& reader, const DerivedLimits& limits,
                          std::uint64_t hash_seed, Derived& derived);
 
 struct LoadedDerived {
@@ -33,6 +32,6 @@ struct LoadedDerived {
 };
 
 Result<LoadedDerived> load_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_id,
-                                   index::IdempotencyLimits limits, std::uint64_t hash_seed);
+                                   const DerivedLimits& limits, std::uint64_t hash_seed);
 
 }  // namespace verity::node

@@ -17,6 +17,9 @@ constexpr std::uint64_t text_bytes_max = 64 * MiB;
 // Of what a state is called; a report with another word is not believed.
 constexpr std::array<std::string_view, 7> states = {"leader",   "follower", "candidate", "read_only",
                                                     "starting", "stopping", "failed"};
+// What an append may carry.
+constexpr std::uint8_t has_key = 1;
+constexpr std::uint8_t has_session = 2;
 constexpr auto refusal_codes = static_cast<std::uint8_t>(RefusalCode::cancelled) + 1;
 
 void put_text(Bytes& out, std::string_view text) {
@@ -115,10 +118,16 @@ Bytes encode(const AppendRequest& request) {
     put_varint(out, stream.events.size());
     for (const NewEvent& event : stream.events) put_event(out, event);
   }
-  put(out, static_cast<std::uint8_t>(request.idempotency.has_value()));
+  put(out,
+      static_cast<std::uint8_t>((request.idempotency ? has_key : 0) | (request.session ? has_session : 0)));
   if (request.idempotency) {
     put_text(out, request.idempotency->key);
     put(out, request.idempotency->request_digest);
+  }
+  if (request.session) {
+    put(out, request.session->session);
+    put_varint(out, request.session->number);
+    put(out, static_cast<std::uint8_t>(request.session->is_retry));
   }
   return out;
 }
@@ -136,10 +145,17 @@ Result<AppendRequest> decode_append(ByteView bytes) {
     const std::uint64_t events = take_count(from, "events", 7);
     for (std::uint64_t j = 0; j < events && from.ok(); ++j) stream.events.push_back(take_event(from));
   }
-  if (from.byte("has a key", 0, 1) == 1) {
+  const std::uint8_t flags = from.byte("flags", 0, has_key | has_session);
+  if (flags & has_key) {
     request.idempotency.emplace();
     request.idempotency->key = text(from, "key");
     request.idempotency->request_digest = from.value<Sha256Digest>("request digest");
+  }
+  if (flags & has_session) {
+    request.session.emplace();
+    request.session->session = from.value<Id128>("session");
+    request.session->number = from.number("request number", 1);
+    request.session->is_retry = from.byte("is a retry", 0, 1) == 1;
   }
   return finished(from, std::move(request));
 }

@@ -20,13 +20,14 @@ constexpr bool is_forwarding(std::uint16_t type) {
 }
 
 enum class QuestionKind : std::uint8_t {
-  append,            // body: AppendRequest; answer: AppendReceipt
-  create_tenant,     // body: the name; answer: TenantInfo
-  delete_tenant,     // the same
-  read_point,        // body: nothing; answer: the position that a linearizable read has to see
-  leader_read_point  // the same, for a read that trusts the leader
+  append,             // body: AppendRequest; answer: AppendReceipt
+  create_tenant,      // body: the name; answer: TenantInfo
+  delete_tenant,      // the same
+  read_point,         // body: nothing; answer: the position that a linearizable read has to see
+  leader_read_point,  // the same, for a read that trusts the leader
+  open_session        // body: nothing; answer: its id
 };
-inline constexpr std::uint8_t question_kinds = 5;
+inline constexpr std::uint8_t question_kinds = 6;
 
 // How a node is, in its own words.
 struct NodeReport {

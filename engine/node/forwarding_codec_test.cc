@@ -6,7 +6,10 @@ namespace verity::node {
 namespace {
 
 AppendRequest sample_request() {
-  AppendRequest request{.tenant = "clinic", .streams = {}, .idempotency = IdempotencyKey{"key", {}}};
+  AppendRequest request{.tenant = "clinic",
+                        .streams = {},
+                        .idempotency = IdempotencyKey{"key", {}},
+                        .session = SessionRequest{Id128{{7}}, 300, true}};
   request.idempotency->request_digest = sha256({as_bytes("body")});
   request.streams.push_back({.stream = "ward",
                              .expected = {Expectation::Kind::exact, Revision{41}},
@@ -46,6 +49,9 @@ TEST(ForwardingCodec, AnAppendArrivesAsItWas) {
   EXPECT_EQ(got->streams[0].events[0].subject_expected.kind, Expectation::Kind::none);
   EXPECT_EQ(got->streams[1].events[0].type, "t");
   EXPECT_EQ(got->idempotency->key, "key");
+  EXPECT_EQ(got->session->session, request.session->session);
+  EXPECT_EQ(got->session->number, 300u);
+  EXPECT_TRUE(got->session->is_retry);
   EXPECT_EQ(got->idempotency->request_digest, request.idempotency->request_digest);
 }
 

@@ -60,6 +60,8 @@ struct NodeMetrics {
   std::uint64_t scrub_rounds_total = 0;
   std::uint64_t damaged_entries_total = 0;  // found by start, reads or the scrubber
   std::uint64_t idempotent_replays_total = 0;
+  std::uint64_t session_replays_total = 0;  // requests of sessions that had been carried out before
+  std::uint64_t sessions = 0;               // known now
   std::uint64_t refused_overloaded_total = 0;
   DurationHistogram write_duration;          // append called to append answered
   DurationHistogram durable_write_duration;  // one flush

@@ -81,6 +81,10 @@ class Node {
   // way and nobody can call it back.
   virtual Outcome<AppendReceipt> append(io::Wait& wait, const AppendRequest& request) = 0;
 
+  // A session for a client that numbers its requests (AppendRequest::session). Returns when its entry is committed. Whoever
+  // does not get the answer opens another one: one that nobody uses goes when there are too many.
+  virtual Outcome<Id128> open_session(io::Wait& wait) = 0;
+
   virtual Outcome<EventPage> read(io::Wait& wait, const ReadRequest& request) = 0;
   // Suspends until an event of `request`'s tenant (and stream, if named) may exist at or after `from`. Returns early
   // rather than late; a deadline, a cancellation or stop() ends it without an error.

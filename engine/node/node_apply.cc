@@ -86,7 +86,8 @@ Status NodeImpl::checkpoint(io::Wait& wait) {
   VERITY_TRY(save_derived(patient, *opened_.index_directory, opened_.state->cluster_id, derived_));
   checkpointed_ = derived_.position;
   bytes_since_checkpoint_ = 0;
-  checkpoint_weight_ = derived_.streams.memory_bytes() + derived_.keys.memory_bytes();
+  checkpoint_weight_ =
+      derived_.streams.memory_bytes() + derived_.keys.memory_bytes() + derived_.sessions.memory_bytes();
   return {};
 }
 

@@ -46,6 +46,20 @@ Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& req
   return decoded(decode_receipt(*answer));
 }
 
+Outcome<Id128> NodeImpl::open_session(io::Wait& wait) {
+  Outcome<Id128> here = open_session_here(wait);
+  const auto leader = here ? std::nullopt : who_can(here.error());
+  if (!leader) return here;
+  const Outcome<Bytes> answer = forwarder_->ask(wait, *leader, QuestionKind::open_session, {});
+  if (!answer) return std::unexpected(answer.error());
+  const auto session = ByteReader(*answer).get<Id128>();
+  if (!session) {
+    return std::unexpected(
+        Refusal{.code = RefusalCode::outcome_unknown, .detail = "the leader's answer is cut off"});
+  }
+  return *session;
+}
+
 Outcome<TenantInfo> NodeImpl::change_tenant(io::Wait& wait, QuestionKind kind, std::string_view name) {
   const bool creates = kind == QuestionKind::create_tenant;
   Outcome<TenantInfo> here = creates ? create_tenant_here(wait, name) : delete_tenant_here(wait, name);
@@ -90,6 +104,13 @@ Outcome<Bytes> NodeImpl::serve_question(io::Wait& wait, QuestionKind kind, ByteV
       return encoded(create_tenant_here(wait, as_text(body)));
     case QuestionKind::delete_tenant:
       return encoded(delete_tenant_here(wait, as_text(body)));
+    case QuestionKind::open_session: {
+      const Outcome<Id128> session = open_session_here(wait);
+      if (!session) return std::unexpected(session.error());
+      Bytes id;
+      put(id, *session);
+      return id;
+    }
     case QuestionKind::read_point:
     case QuestionKind::leader_read_point:
       break;

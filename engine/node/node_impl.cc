@@ -349,6 +349,7 @@ NodeStatus NodeImpl::status() const {
 const NodeMetrics& NodeImpl::metrics() const {
   if (forwarder_) metrics_.requests_forwarded_total = forwarder_->forwarded_total();
   if (replicator_) metrics_.view_changes_total = replicator_->view_changes();
+  metrics_.sessions = derived_.sessions.count();
   metrics_.queue_entries = log_.queued_entries();
   metrics_.queue_bytes = log_.queued_bytes();
   metrics_.scrubbed_bytes_total = scrubber_.bytes_total();

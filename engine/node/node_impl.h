@@ -37,6 +37,7 @@ class NodeImpl final : public Node {
   Status run(io::Wait& wait);
 
   Outcome<AppendReceipt> append(io::Wait& wait, const AppendRequest& request) override;
+  Outcome<Id128> open_session(io::Wait& wait) override;
   Outcome<EventPage> read(io::Wait& wait, const ReadRequest& request) override;
   void wait_for_events(io::Wait& wait, const ReadRequest& request, EventToken from) override;
   Outcome<TenantInfo> create_tenant(io::Wait& wait, std::string_view name) override {
@@ -77,7 +78,9 @@ class NodeImpl final : public Node {
   std::optional<Outcome<AppendReceipt>> find_earlier(io::Wait& wait, TenantId tenant,
                                                      const IdempotencyKey& key);
   Outcome<AppendReceipt> replay(io::Wait& wait, Position position, const IdempotencyKey& key);
-  Outcome<log::EntryPtr> propose(log::EntryKind kind, TenantId tenant, ByteView body);
+  static AppendReceipt receipt_of(const log::Entry& entry, const log::EventsBody& body);
+  Outcome<log::EntryPtr> propose(log::EntryKind kind, TenantId tenant, ByteView body,
+                                 const std::optional<SessionRequest>& session = {});
   // Suspends until it is known what became of the entry at `position`, or cannot be known here any more (open): the node
   // failed, it leads no longer, or the wait ended.
   Waiting::Fate wait_applied(io::Wait& wait, Position position, std::optional<Sha256Digest> hash = {});
@@ -101,8 +104,17 @@ class NodeImpl final : public Node {
   void create_first_tenant(io::Wait& wait);
 
   Outcome<AppendReceipt> append_here(io::Wait& wait, const AppendRequest& request);
+  Outcome<AppendReceipt> append_once(io::Wait& wait, const AppendRequest& request);
   Outcome<TenantInfo> create_tenant_here(io::Wait& wait, std::string_view name);
   Outcome<TenantInfo> delete_tenant_here(io::Wait& wait, std::string_view name);
+
+  // ---- sessions (node_session.cc)
+  Outcome<Id128> open_session_here(io::Wait& wait);
+  // What became of an earlier attempt of the request; nothing if there was none. Does not suspend if there was none.
+  std::optional<Outcome<AppendReceipt>> find_in_session(io::Wait& wait, const AppendRequest& request);
+  Outcome<AppendReceipt> replay_request(io::Wait& wait, Position position, const AppendRequest& request);
+  // Of a request under a session: what its client is told instead of `refusal`.
+  Outcome<AppendReceipt> give_up_request(io::Wait& wait, const AppendRequest& request, Refusal refusal);
 
   // ---- asking the leader, and answering as one (node_forward.cc)
   Outcome<TenantInfo> change_tenant(io::Wait& wait, QuestionKind kind, std::string_view name);

@@ -14,6 +14,7 @@ Outcome<EventPage> NodeImpl::read(io::Wait& wait, const ReadRequest& request) {
     if (leader) refusal = await_read_point(wait, *leader, request.consistency);
     if (refusal) return std::unexpected(std::move(*refusal));
   }
+  if (auto refusal = await_applied(wait, request.at_least)) return std::unexpected(std::move(*refusal));
   const auto tenant = resolve(request.tenant);
   if (!tenant) return std::unexpected(tenant.error());
   return read_events(wait, request, (*tenant)->id, derived_, log_.reader());

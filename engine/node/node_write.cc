@@ -16,7 +16,9 @@ Refusal make_refusal(RefusalCode code, std::string detail) {
   return {.code = code, .detail = std::move(detail)};
 }
 
-Outcome<AppendReceipt> receipt_of(const log::Entry& entry, const log::EventsBody& body) {
+}  // namespace
+
+AppendReceipt NodeImpl::receipt_of(const log::Entry& entry, const log::EventsBody& body) {
   AppendReceipt receipt{.position = entry.position(),
                         .streams = {},
                         .hash = entry.hash(),
@@ -26,8 +28,6 @@ Outcome<AppendReceipt> receipt_of(const log::Entry& entry, const log::EventsBody
   }
   return receipt;
 }
-
-}  // namespace
 
 std::optional<Refusal> NodeImpl::refuse_reads() const {
   if (stopping_) return make_refusal(RefusalCode::not_ready, "the node is stopping");
@@ -163,9 +163,9 @@ std::optional<Refusal> NodeImpl::await_applied(io::Wait& wait, Position position
 }
 
 Refusal NodeImpl::uphold(io::Wait& wait, Refusal refusal) {
-  const bool depends_on_the_log = refusal.code == RefusalCode::expectation_failed ||
-                                  refusal.code == RefusalCode::tenant_not_found ||
-                                  refusal.code == RefusalCode::tenant_exists;
+  const bool depends_on_the_log =
+      refusal.code == RefusalCode::expectation_failed || refusal.code == RefusalCode::tenant_not_found ||
+      refusal.code == RefusalCode::tenant_exists || refusal.code == RefusalCode::session_unknown;
   if (!depends_on_the_log || !replicator_) return refusal;
   const bool holds =
       wait_applied(wait, log_.last_proposed()) == Waiting::Fate::applied && replicator_->confirm(wait);
@@ -196,7 +196,8 @@ void NodeImpl::follow_role() {
   applied_.notify_all();
 }
 
-Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, ByteView body) {
+Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, ByteView body,
+                                         const std::optional<SessionRequest>& session) {
   // The node may have begun to stop while the request waited.
   if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
   const Tuning& tuning = options_.tuning;
@@ -231,6 +232,10 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
   header.kind = kind;
   header.tenant = tenant;
   header.release = release;
+  if (session) {
+    header.session = session->session;
+    header.request = session->number;
+  }
   log::EntryPtr entry = replicator_->propose(header, body);
   proposed_at_.emplace_back(entry->position(), world_.clock.monotonic());
   return entry;
@@ -256,8 +261,8 @@ Outcome<AppendReceipt> NodeImpl::replay(io::Wait& wait, Position position, const
                                                             position.describe()));
   }
   ++metrics_.idempotent_replays_total;
-  Outcome<AppendReceipt> receipt = receipt_of(**entry, body);
-  receipt->replayed = true;
+  AppendReceipt receipt = receipt_of(**entry, body);
+  receipt.replayed = true;
   return receipt;
 }
 
@@ -284,6 +289,16 @@ Outcome<AppendReceipt> NodeImpl::append_here(io::Wait& wait, const AppendRequest
   if (auto refusal = await_leadership(wait)) return std::unexpected(std::move(*refusal));
   if (!wait.check())
     return std::unexpected(make_refusal(RefusalCode::cancelled, "the request was given up before it began"));
+  Outcome<AppendReceipt> outcome = append_once(wait, request);
+  if (outcome) metrics_.write_duration.observe(wait.now() - begun);
+  if (outcome || !request.session) return outcome;
+  return give_up_request(wait, request, std::move(outcome.error()));
+}
+
+Outcome<AppendReceipt> NodeImpl::append_once(io::Wait& wait, const AppendRequest& request) {
+  if (request.session) {
+    if (auto earlier = find_in_session(wait, request)) return std::move(*earlier);
+  }
   const auto tenant = resolve(request.tenant);
   if (!tenant) return std::unexpected(uphold(wait, tenant.error()));
   const TenantId id = (*tenant)->id;
@@ -305,11 +320,12 @@ Outcome<AppendReceipt> NodeImpl::append_here(io::Wait& wait, const AppendRequest
   Bytes encoded;
   encoded.reserve(log::encoded_bytes(*body));
   log::encode(*body, encoded);
-  const auto entry = propose(log::EntryKind::events, id, encoded);
+  const auto entry = propose(log::EntryKind::events, id, encoded, request.session);
   if (!entry) return std::unexpected(entry.error());
   proposed_.add((*entry)->position(), id, *body);
+  if (request.session)
+    proposed_.add_request((*entry)->position(), request.session->session, request.session->number);
   if (auto refusal = await_fate(wait, **entry)) return std::unexpected(std::move(*refusal));
-  metrics_.write_duration.observe(wait.now() - begun);
   return receipt_of(**entry, *body);
 }
 

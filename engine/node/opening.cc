@@ -217,13 +217,14 @@ Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::D
   if (create) VERITY_TRY(data.sync(wait));
   VERITY_TRY(load_or_create_state(wait, world, options, opened, transport == nullptr));
   VERITY_TRY(join_cluster(wait, world, options, opened, transport));
-  const index::IdempotencyLimits keys{options.tuning.idempotency_keys_kept, options.tuning.idempotency_window,
-                                      options.tuning.idempotency_keys_max};
+  const DerivedLimits limits{.keys = {options.tuning.idempotency_keys_kept, options.tuning.idempotency_window,
+                                      options.tuning.idempotency_keys_max},
+                             .sessions = {options.tuning.sessions_max, options.tuning.session_requests_kept}};
   const std::uint64_t hash_seed = world.random.next();
   VERITY_TRY_ASSIGN(LoadedDerived loaded,
-                    load_derived(wait, *opened.index_directory, opened.state->cluster_id, keys, hash_seed));
+                    load_derived(wait, *opened.index_directory, opened.state->cluster_id, limits, hash_seed));
   opened.notes.insert(opened.notes.end(), loaded.notes.begin(), loaded.notes.end());
-  opened.derived = loaded.derived ? std::move(loaded.derived) : std::make_unique<Derived>(keys, hash_seed);
+  opened.derived = loaded.derived ? std::move(loaded.derived) : std::make_unique<Derived>(limits, hash_seed);
   if (!options.read_only) VERITY_TRY(open_tree(wait, opened));
   VERITY_TRY(recover_log(wait, options, opened));
   return opened;

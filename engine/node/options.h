@@ -32,8 +32,11 @@ struct Tuning {
   std::uint64_t idempotency_keys_kept = 100'000;  // per tenant, at least
   Duration idempotency_window = 24h;              // at least
   std::uint64_t idempotency_keys_max =
-      200'000;                 // per tenant; beyond, new keys are refused while all are young
-  Duration scrub_pause = 10s;  // between two rounds of the scrubber
+      200'000;  // per tenant; beyond, new keys are refused while all are young
+  // The same on every node, or they would not forget the same.
+  std::uint64_t sessions_max = 10'000;        // of clients; the one that wrote longest ago goes
+  std::uint64_t session_requests_kept = 256;  // of each, and what a client may have under way
+  Duration scrub_pause = 10s;                 // between two rounds of the scrubber
   ByteCount scrub_bytes_per_second = 32 * MiB;
   ByteCount read_cache_bytes = 32 * MiB;
 };

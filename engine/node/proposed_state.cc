@@ -33,6 +33,19 @@ void ProposedState::prune(Position applied) {
   for (; !key_order_.empty() && key_order_.front().first <= applied; key_order_.pop_front()) {
     keys_.erase(key_order_.front().second);
   }
+  for (; !request_order_.empty() && request_order_.front()->second <= applied; request_order_.pop_front())
+    requests_.erase(request_order_.front());
+}
+
+void ProposedState::add_request(Position position, const Id128& session, std::uint64_t number) {
+  const auto added = requests_.emplace(std::pair(session, number), position);
+  if (added.second) request_order_.push_back(added.first);
+}
+
+std::optional<Position> ProposedState::request_in_flight(const Id128& session, std::uint64_t number) const {
+  const auto found = requests_.find({session, number});
+  if (found == requests_.end()) return std::nullopt;
+  return found->second;
 }
 
 std::optional<Revision> ProposedState::last_revision(TenantId tenant, std::string_view stream) const {

@@ -20,6 +20,8 @@ class ProposedState {
  public:
   // The entry at `position`, later than all added before, has been proposed.
   void add(Position position, TenantId tenant, const log::EventsBody& body);
+  // The entry at `position`, later than all added before, settles this request of a session.
+  void add_request(Position position, const Id128& session, std::uint64_t number);
   // Everything up to `applied` is in the derived state now.
   void prune(Position applied);
 
@@ -30,6 +32,8 @@ class ProposedState {
   // The entry on its way that carries this idempotency key.
   std::optional<Position> key_in_flight(TenantId tenant, std::string_view key) const;
   std::uint64_t keys_in_flight(TenantId tenant) const;
+  // The entry on its way that settles this request.
+  std::optional<Position> request_in_flight(const Id128& session, std::uint64_t number) const;
   // Streams of a tenant that entries on their way write to.
   std::vector<std::string_view> streams(TenantId tenant) const;
 
@@ -67,6 +71,8 @@ class ProposedState {
   std::map<Name, Position, Less> keys_;
   std::deque<std::pair<Position, Map::iterator>> changes_;
   std::deque<std::pair<Position, std::map<Name, Position, Less>::iterator>> key_order_;
+  std::map<std::pair<Id128, std::uint64_t>, Position> requests_;
+  std::deque<decltype(requests_)::iterator> request_order_;
 };
 
 }  // namespace verity::node

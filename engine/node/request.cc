@@ -36,6 +36,10 @@ std::string_view describe(RefusalCode code) {
       return "idempotency_conflict";
     case RefusalCode::idempotency_full:
       return "idempotency_full";
+    case RefusalCode::session_unknown:
+      return "session_unknown";
+    case RefusalCode::request_given_up:
+      return "request_given_up";
     case RefusalCode::read_only:
       return "read_only";
     case RefusalCode::damaged:

@@ -28,15 +28,17 @@ enum class RefusalCode : std::uint8_t {
   limit_exceeded,        // a stated limit; the detail names limit, size and what is allowed
   idempotency_conflict,  // this key was used with another body
   idempotency_full,      // too many keys within their window
-  read_only,             // started read-only, or damage was found
-  damaged,               // the entry at Refusal::position cannot be read
-  out_of_space,          // the disk has no room for another segment; reads go on
-  io_error,              // the disk fails while another segment is prepared; reads go on
-  overloaded,            // too much is queued; retry after Refusal::retry_after
-  not_leader,            // another node leads, or none does now; the detail says which
-  not_ready,             // an index is being rebuilt, or the node is starting or stopping
-  outcome_unknown,       // the request may or may not have happened
-  cancelled,             // the caller's deadline or cancellation came first; nothing was changed
+  session_unknown,   // never opened, or evicted by others: what became of its requests is not known any more
+  request_given_up,  // an earlier attempt of this request was refused for good
+  read_only,         // started read-only, or damage was found
+  damaged,           // the entry at Refusal::position cannot be read
+  out_of_space,      // the disk has no room for another segment; reads go on
+  io_error,          // the disk fails while another segment is prepared; reads go on
+  overloaded,        // too much is queued; retry after Refusal::retry_after
+  not_leader,        // another node leads, or none does now; the detail says which
+  not_ready,         // an index is being rebuilt, or the node is starting or stopping
+  outcome_unknown,   // the request may or may not have happened
+  cancelled,         // the caller's deadline or cancellation came first; nothing was changed
 };
 
 // Stable lower-case name, such as "expectation_failed".
@@ -101,11 +103,21 @@ struct IdempotencyKey {
   Sha256Digest request_digest;  // of what makes two requests "the same" to the client
 };
 
+// A request of a client's session (Node::open_session). It is carried out once, however often and wherever it is sent.
+struct SessionRequest {
+  Id128 session;
+  // From 1, each its own. A client sends a number only while it has fewer than Tuning::session_requests_kept between this
+  // one and the lowest whose outcome it still wants to know.
+  std::uint64_t number = 0;
+  bool is_retry = false;  // an earlier attempt may still be on its way
+};
+
 // Atomic: all of it becomes one entry, or nothing happens.
 struct AppendRequest {
   std::string_view tenant;
   std::vector<StreamAppend> streams;  // at least one; no stream twice
-  std::optional<IdempotencyKey> idempotency;
+  std::optional<IdempotencyKey> idempotency{};
+  std::optional<SessionRequest> session{};
 };
 
 struct AppendedStream {
@@ -119,7 +131,7 @@ struct AppendReceipt {
   std::vector<AppendedStream> streams;  // in the order of the request
   Sha256Digest hash;                    // the entry's chain hash
   Timestamp recorded_at;
-  bool replayed = false;  // an earlier request with the same key did it
+  bool replayed = false;  // an earlier request with the same key, or session and number, did it
 };
 
 // ---- read
@@ -166,6 +178,7 @@ struct ReadRequest {
   Direction direction = Direction::forward;
   std::uint32_t limit = 100;  // events, 1..1000
   Consistency consistency = Consistency::linearizable;
+  Position at_least{};  // the node has applied this much before it looks: what its client has seen already
   bool awaits_stream = false;     // a stream that does not exist yet is an empty one, not refused
   ByteCount bytes_max = 1 * MiB;  // stops after the event that passes it
 };

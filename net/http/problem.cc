@@ -23,6 +23,10 @@ int status_of(const node::Refusal& refusal) {
       return refusal.limits_count ? 422 : 413;
     case node::RefusalCode::idempotency_conflict:
       return 422;
+    case node::RefusalCode::session_unknown:
+      return 410;
+    case node::RefusalCode::request_given_up:
+      return 409;
     case node::RefusalCode::idempotency_full:
       return 429;
     case node::RefusalCode::overloaded:

@@ -104,6 +104,9 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
   families.counter("verity_idempotent_replays_total",
                    "Appends answered from an earlier one with the same key",
                    metrics.idempotent_replays_total);
+  families.counter("verity_session_replays_total", "Appends of sessions answered from an earlier attempt",
+                   metrics.session_replays_total);
+  families.gauge("verity_sessions", "Sessions of native clients that are known", metrics.sessions);
   families.counter("verity_scrub_bytes_total", "Log bytes read again by the scrubber",
                    metrics.scrubbed_bytes_total);
   families.counter("verity_scrub_rounds_total", "Complete rounds of the scrubber",

@@ -66,6 +66,11 @@ class FakeNode final : public node::Node {
     return receipt;
   }
 
+  node::Outcome<Id128> open_session(io::Wait&) override {
+    if (auto refusal = take_refusal()) return std::unexpected(*refusal);
+    return Id128{{++sessions_}};
+  }
+
   node::Outcome<node::EventPage> read(io::Wait&, const node::ReadRequest& request) override {
     if (auto refusal = take_refusal()) return std::unexpected(*refusal);
     if (!tenants_.contains(std::string(request.tenant))) return std::unexpected(no_tenant(request.tenant));
@@ -239,6 +244,7 @@ class FakeNode final : public node::Node {
   }
 
   std::uint64_t position_ = 0;
+  std::uint8_t sessions_ = 0;
   std::map<std::string, node::TenantInfo, std::less<>> tenants_;
   std::map<std::pair<std::string, std::string>, std::pair<Sha256Digest, node::AppendReceipt>> receipts_;
   io::Signal changed_;
