@@ -55,9 +55,16 @@ class SimLogger final : public io::Logger {
     std::string text = "log    " + std::string(io::describe(level)) + " " + std::string(target) + ": " +
                        std::string(message);
     for (const io::LogField& field : fields) text += " " + print(field);
-    process_.trace(text);
+    if (level >= io::LogLevel::info) {
+      process_.trace(text);
+    } else {
+      process_.remark(text);
+    }
   }
-  bool enabled(io::LogLevel level) const override { return level >= io::LogLevel::info; }
+  // What is said to nobody costs nothing.
+  bool enabled(io::LogLevel level) const override {
+    return level >= io::LogLevel::info || process_.world().trace().has_reader();
+  }
 
  private:
   Process& process_;

@@ -92,6 +92,7 @@ class Process {
   void forget_on_crash(std::uint64_t id) { crash_actions_.erase(id); }
 
   void trace(std::string_view what) { world_.trace().line(world_.now(), name_, what); }
+  void remark(std::string_view what) { world_.trace().remark(world_.now(), name_, what); }
 
  private:
   friend class World;

@@ -55,6 +55,7 @@ class Run {
   Cluster cluster_;
   Workload work_;
   bool probe_answered_ = false;
+  std::uint64_t disturbances_ = 0;
 };
 
 bool Run::run_until(const std::function<bool()>& done, Instant until) {
@@ -97,6 +98,12 @@ void Run::disturb() {
   std::size_t index = 0;
   while (drawn >= weights[index]) drawn -= weights[index++];
   const auto what = static_cast<Disturbance>(index);
+  const std::uint64_t number = disturbances_++;
+  const bool is_skipped = scenario_.faults.skipped.contains(number);
+  world_.trace().line(world_.now(), "world",
+                      "disturbance " + std::to_string(number) + ": " + std::string(name_of(what)) +
+                          (is_skipped ? ", skipped" : ""));
+  if (is_skipped) return;
   if (what != Disturbance::network_trouble) return cluster_.disturb(what);
   NetworkOptions& network = world_.network().options();
   const bool trouble = prng_.chance(2, 3);
@@ -191,6 +198,7 @@ RunResult Run::result() {
   result.acked = history_.acked_count();
   result.lost = history_.lost_count();
   result.damages = cluster_.damages();
+  result.disturbances = disturbances_;
   result.trace_lines = world_.trace().line_count();
   if (result.failure) {
     for (const std::string& line : world_.trace().last_lines()) result.last_lines += line;

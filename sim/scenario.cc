@@ -101,8 +101,8 @@ void draw_cluster(Prng prng, Scenario& scenario) {
 
 // In the order of Disturbance.
 constexpr std::array<std::string_view, disturbance_count> disturbance_names{
-    "power cuts",      "kills",       "crashes at a call", "clean restarts", "full disk", "slow disk",
-    "network trouble", "clock jumps", "failed syncs",      "damage",         "partitions"};
+    "power_cut",       "kill",       "crash_at_call", "clean_restart", "full_disk", "slow_disk",
+    "network_trouble", "clock_jump", "failed_sync",   "damage",        "partition"};
 
 // In the order of DamageClass.
 constexpr std::array<std::string_view, 8> damage_names{
@@ -201,6 +201,10 @@ const std::vector<Entry>& entries() {
 }
 
 }  // namespace
+
+std::string_view name_of(Disturbance what) {
+  return disturbance_names[static_cast<std::size_t>(what)];
+}
 
 std::string_view describe(DamageClass damage) {
   return damage_names[static_cast<std::size_t>(damage)];

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,12 +47,14 @@ enum class Disturbance : std::uint8_t {
   partition,  // links between nodes are cut, or all are mended
 };
 inline constexpr std::size_t disturbance_count = 11;
+std::string_view name_of(Disturbance what);  // "power_cut"
 
 struct FaultPlan {
   Duration lasts = 5s;                                     // then everything heals
   Duration interval = 1s;                                  // mean time between two disturbances; zero: none
   std::array<std::uint64_t, disturbance_count> weights{};  // 0: never
   DamageClass damage_class = DamageClass::none;
+  std::set<std::uint64_t> skipped;  // of the disturbances, counted from 0: they are drawn and do not happen
 
   std::uint64_t& operator[](Disturbance what) { return weights[static_cast<std::size_t>(what)]; }
 };

@@ -22,13 +22,26 @@ Trace::Trace(std::size_t lines_kept, Sink sink)
 
 Trace::~Trace() = default;
 
-void Trace::line(Instant at, std::string_view who, std::string_view what) {
+namespace {
+
+std::string line_of(Instant at, std::string_view who, std::string_view what) {
   char time[40];
   const int size =
       std::snprintf(time, sizeof(time), "%lld.%09lld ", static_cast<long long>(at.ns / 1'000'000'000),
                     static_cast<long long>(at.ns % 1'000'000'000));
   std::string text(time, static_cast<std::size_t>(size));
   text.append(who).append(who.size() < 8 ? 8 - who.size() : 0, ' ').append("  ").append(what).append("\n");
+  return text;
+}
+
+}  // namespace
+
+void Trace::remark(Instant at, std::string_view who, std::string_view what) {
+  if (sink_) sink_(line_of(at, who, what));
+}
+
+void Trace::line(Instant at, std::string_view who, std::string_view what) {
+  std::string text = line_of(at, who, what);
   XXH3_128bits_update(state_->hash, text.data(), text.size());
   ++line_count_;
   if (sink_) sink_(text);

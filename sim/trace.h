@@ -27,6 +27,9 @@ class Trace {
   Trace& operator=(const Trace&) = delete;
 
   void line(Instant at, std::string_view who, std::string_view what);
+  // For whoever reads the text: not part of the digest, and lost without a sink.
+  void remark(Instant at, std::string_view who, std::string_view what);
+  bool has_reader() const { return sink_ != nullptr; }
 
   // XXH3-128 over all lines so far, in hexadecimal.
   std::string digest() const;

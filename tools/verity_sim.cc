@@ -1,371 +1,16 @@
 // verity-sim: runs the production node in the simulated world, one seed after another. A failure ends with the
-// line that replays it. Several jobs are several processes, because libraries keep state per process.
-#include "sim/run.h"
-#include "sim/scenario.h"
+// line that replays it.
+#include "tools/sim/options.h"
+#include "tools/sim/pool.h"
+#include "tools/sim/single.h"
 
 #include <CLI/CLI.hpp>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <chrono>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <map>
 #include <random>
 #include <string>
-#include <vector>
 
 namespace {
-
-using verity::sim::RunResult;
-using verity::sim::Scenario;
-
-struct Options {
-  std::uint64_t seed = 0;
-  bool seed_given = false;
-  std::string scenario = "all";
-  std::uint64_t seeds = 0;
-  double minutes = 0;
-  unsigned jobs = 1;
-  std::string json;
-  std::string trace;
-  bool quiet = false;
-};
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::string replay_line(std::uint64_t seed, const std::string& scenario) {
-  return "verity-sim --seed " + std::to_string(seed) + " --scenario " + scenario;
-}
-
-// Of three seeds one is drawn from everything, one is a cluster's, and one goes round the named scenarios.
-std::string scenario_for(const Options& options, std::uint64_t index) {
-  if (options.scenario != "all") return options.scenario;
-  const auto& names = verity::sim::scenario_names();
-  if (index % 3 == 0) return "swarm";
-  if (index % 3 == 1) return "cluster";
-  return std::string(names[1 + index / 3 % (names.size() - 1)].name);
-}
-
-RunResult run_one(std::uint64_t seed, const std::string& name, const verity::sim::Trace::Sink& sink = {}) {
-  return verity::sim::run_scenario(*verity::sim::draw_scenario(name, seed), sink);
-}
-
-// ---- one seed, in this process
-
-char abort_note[256];
-
-// A broken assertion ends the process; the line that replays it comes first.
-void on_abort(int) {
-  const ssize_t ignored = ::write(STDERR_FILENO, abort_note, std::strlen(abort_note));
-  static_cast<void>(ignored);
-  std::_Exit(1);
-}
-
-int run_single(const Options& options) {
-  const std::string name = options.scenario == "all" ? "swarm" : options.scenario;
-  std::snprintf(abort_note, sizeof(abort_note), "FAILED by an assertion. Replay: %s\n",
-                replay_line(options.seed, name).c_str());
-  std::signal(SIGABRT, on_abort);
-  std::ofstream file;
-  verity::sim::Trace::Sink sink;
-  if (!options.trace.empty()) {
-    file.open(options.trace, std::ios::trunc);
-    if (!file) {
-      std::fprintf(stderr, "verity-sim: cannot write the trace to %s: %s\n", options.trace.c_str(),
-                   std::strerror(errno));
-      return 2;
-    }
-    sink = [&](std::string_view line) { file << line << std::flush; };
-  }
-  const auto start = std::chrono::steady_clock::now();
-  const RunResult result = run_one(options.seed, name, sink);
-  const double took = seconds_since(start);
-  std::printf("%s\n", result.about.c_str());
-  if (result.failure) std::printf("%s", result.last_lines.c_str());
-  std::printf(
-      "%s: %llu boots, %llu requests, %llu acknowledged, %llu lost, %llu faults of the disk; %.3f s "
-      "simulated in %.3f s\n",
-      result.verdict.c_str(), static_cast<unsigned long long>(result.boots),
-      static_cast<unsigned long long>(result.requests), static_cast<unsigned long long>(result.acked),
-      static_cast<unsigned long long>(result.lost), static_cast<unsigned long long>(result.damages),
-      std::chrono::duration<double>(result.simulated).count(), took);
-  std::printf("digest %s over %llu lines\n", result.digest.c_str(),
-              static_cast<unsigned long long>(result.trace_lines));
-  if (!options.trace.empty() && !file) {
-    std::fprintf(stderr, "verity-sim: the trace %s is incomplete: %s\n", options.trace.c_str(),
-                 std::strerror(errno));
-    return 2;
-  }
-  if (!options.json.empty()) {
-    std::ofstream json(options.json, std::ios::trunc);
-    json << "{\"seed\":" << options.seed << ",\"scenario\":\"" << name << "\",\"digest\":\"" << result.digest
-         << "\",\"failed\":" << (result.failure ? "true" : "false") << ",\"seconds\":" << took << "}\n";
-    if (!json.flush()) {
-      std::fprintf(stderr, "verity-sim: cannot write %s: %s\n", options.json.c_str(), std::strerror(errno));
-      return 2;
-    }
-  }
-  if (!result.failure) return 0;
-  std::printf("FAILED %s\nReplay: %s\n", result.failure->c_str(), replay_line(options.seed, name).c_str());
-  return 1;
-}
-
-// ---- many seeds, in worker processes
-
-// What a worker tells, one line each:  B index seed scenario | E index seconds simulated boots acked lost damages refused |
-// F index text
-struct Worker {
-  pid_t pid = 0;
-  int from = -1;
-  std::string buffer;
-  bool busy = false;
-  std::uint64_t index = 0;
-  std::uint64_t seed = 0;
-  std::string scenario;
-};
-
-constexpr std::uint64_t twice_every = 16;  // of so many seeds one runs twice and must agree
-
-void tell(int to, const std::string& line) {
-  std::string_view rest = line;
-  while (!rest.empty()) {
-    const ssize_t written = ::write(to, rest.data(), rest.size());
-    if (written <= 0) ::_exit(1);  // the parent has gone
-    rest.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
-[[noreturn]] void work(const Options& options, unsigned worker, int to) {
-  const auto start = std::chrono::steady_clock::now();
-  for (std::uint64_t index = worker;; index += options.jobs) {
-    if (options.seeds > 0 && index >= options.seeds) break;
-    if (options.minutes > 0 && seconds_since(start) >= options.minutes * 60) break;
-    const std::uint64_t seed = options.seed + index;
-    const std::string name = scenario_for(options, index);
-    tell(to, "B " + std::to_string(index) + " " + std::to_string(seed) + " " + name + "\n");
-    const auto began = std::chrono::steady_clock::now();
-    RunResult result = run_one(seed, name);
-    const double took = seconds_since(began);
-    if (!result.failure && index % twice_every == 0) {
-      const RunResult again = run_one(seed, name);
-      if (again.digest != result.digest) {
-        result.failure =
-            "two runs of the same seed differ: digests " + result.digest + " and " + again.digest;
-      }
-    }
-    if (result.failure) {
-      std::string text = *result.failure;
-      for (char& c : text) c = c == '\n' ? ' ' : c;
-      tell(to, "F " + std::to_string(index) + " " + text + "\n");
-      break;
-    }
-    char line[200];
-    std::snprintf(
-        line, sizeof(line), "E %llu %.6f %.6f %llu %llu %llu %llu %d\n",
-        static_cast<unsigned long long>(index), took, std::chrono::duration<double>(result.simulated).count(),
-        static_cast<unsigned long long>(result.boots), static_cast<unsigned long long>(result.acked),
-        static_cast<unsigned long long>(result.lost), static_cast<unsigned long long>(result.damages),
-        result.verdict.starts_with("refused") ? 1 : 0);
-    tell(to, line);
-  }
-  ::_exit(0);
-}
-
-struct Totals {
-  std::uint64_t seeds = 0;
-  double simulated = 0;
-  std::uint64_t boots = 0;
-  std::uint64_t acked = 0;
-  std::uint64_t lost = 0;
-  std::uint64_t damages = 0;
-  std::uint64_t refused = 0;
-  std::vector<double> seconds;
-  std::map<std::string, std::uint64_t> by_scenario;
-};
-
-struct Failure {
-  std::uint64_t seed;
-  std::string scenario;
-  std::string text;
-};
-
-class Pool {
- public:
-  explicit Pool(const Options& options) : options_(options), start_(std::chrono::steady_clock::now()) {}
-
-  int run() {
-    for (unsigned i = 0; i < options_.jobs; ++i) {
-      int ends[2];
-      if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("pipe");
-      std::fflush(nullptr);
-      const pid_t pid = ::fork();
-      if (pid < 0) return system_error("fork");
-      if (pid == 0) {
-        ::close(ends[0]);
-        work(options_, i, ends[1]);
-      }
-      ::close(ends[1]);
-      Worker worker;
-      worker.pid = pid;
-      worker.from = ends[0];
-      workers_.push_back(worker);
-    }
-    while (!failure_ && listen()) show_progress(false);
-    for (Worker& worker : workers_) {
-      if (worker.from < 0) continue;
-      ::kill(worker.pid, SIGKILL);  // a worker of ours: another one has found something
-      ::waitpid(worker.pid, nullptr, 0);
-      ::close(worker.from);
-    }
-    show_progress(true);
-    return report();
-  }
-
- private:
-  static int system_error(const char* what) {
-    std::fprintf(stderr, "verity-sim: %s: %s\n", what, std::strerror(errno));
-    return 2;
-  }
-
-  // False when every worker has ended.
-  bool listen() {
-    std::vector<pollfd> waiting;
-    for (const Worker& worker : workers_) {
-      if (worker.from >= 0) waiting.push_back({worker.from, POLLIN, 0});
-    }
-    if (waiting.empty()) return false;
-    ::poll(waiting.data(), waiting.size(), 1000);
-    for (const pollfd& ready : waiting) {
-      if (ready.revents == 0) continue;
-      for (Worker& worker : workers_) {
-        if (worker.from == ready.fd) hear(worker);
-      }
-    }
-    return true;
-  }
-
-  void hear(Worker& worker) {
-    char bytes[4096];
-    const ssize_t count = ::read(worker.from, bytes, sizeof(bytes));
-    if (count > 0) {
-      worker.buffer.append(bytes, static_cast<std::size_t>(count));
-      for (std::size_t end; (end = worker.buffer.find('\n')) != std::string::npos;) {
-        take_line(worker, worker.buffer.substr(0, end));
-        worker.buffer.erase(0, end + 1);
-      }
-      return;
-    }
-    ::close(worker.from);
-    worker.from = -1;
-    int status = 0;
-    ::waitpid(worker.pid, &status, 0);
-    const bool died = WIFSIGNALED(status) || WEXITSTATUS(status) != 0;
-    if (died && worker.busy && !failure_) {
-      failure_ =
-          Failure{worker.seed, worker.scenario,
-                  WIFSIGNALED(status)
-                      ? "the process died of signal " + std::to_string(WTERMSIG(status)) + " (see above)"
-                      : "the process ended with " + std::to_string(WEXITSTATUS(status))};
-    }
-  }
-
-  void take_line(Worker& worker, const std::string& line) {
-    std::istringstream in(line);
-    char kind = 0;
-    std::uint64_t index = 0;
-    in >> kind >> index;
-    if (kind == 'B') {
-      in >> worker.seed >> worker.scenario;
-      worker.busy = true;
-    } else if (kind == 'E') {
-      double seconds = 0;
-      double simulated = 0;
-      std::uint64_t boots = 0, acked = 0, lost = 0, damages = 0, refused = 0;
-      in >> seconds >> simulated >> boots >> acked >> lost >> damages >> refused;
-      ++totals_.seeds;
-      totals_.seconds.push_back(seconds);
-      totals_.simulated += simulated;
-      totals_.boots += boots;
-      totals_.acked += acked;
-      totals_.lost += lost;
-      totals_.damages += damages;
-      totals_.refused += refused;
-      ++totals_.by_scenario[worker.scenario];
-      worker.busy = false;
-    } else if (kind == 'F' && !failure_) {
-      std::string text;
-      std::getline(in >> std::ws, text);
-      failure_ = Failure{worker.seed, worker.scenario, text};
-      worker.busy = false;
-    }
-  }
-
-  void show_progress(bool last) {
-    if (options_.quiet) return;
-    const bool terminal = ::isatty(STDERR_FILENO) != 0;
-    const double now = seconds_since(start_);
-    if (!last && now - shown_at_ < (terminal ? 0.5 : 15.0)) return;
-    shown_at_ = now;
-    std::fprintf(stderr, "%s%llu seeds, %llu boots, %llu acknowledged, %.0f s simulated in %.0f s%s",
-                 terminal ? "\r\033[K" : "", static_cast<unsigned long long>(totals_.seeds),
-                 static_cast<unsigned long long>(totals_.boots),
-                 static_cast<unsigned long long>(totals_.acked), totals_.simulated, now,
-                 terminal && !last ? "" : "\n");
-  }
-
-  int report() {
-    const double took = seconds_since(start_);
-    std::vector<double>& seconds = totals_.seconds;
-    std::sort(seconds.begin(), seconds.end());
-    const double median = seconds.empty() ? 0 : seconds[seconds.size() / 2];
-    if (!options_.json.empty()) {
-      std::ofstream json(options_.json, std::ios::trunc);
-      json << "{\"seeds\":" << totals_.seeds + (failure_ ? 1 : 0) << ",\"seconds\":" << took
-           << ",\"median_seconds\":" << median << ",\"simulated_seconds\":" << totals_.simulated
-           << ",\"boots\":" << totals_.boots << ",\"acknowledged\":" << totals_.acked
-           << ",\"lost\":" << totals_.lost << ",\"disk_faults\":" << totals_.damages
-           << ",\"refused\":" << totals_.refused << ",\"failed\":" << (failure_ ? "true" : "false");
-      if (failure_)
-        json << ",\"seed\":" << failure_->seed << ",\"scenario\":\"" << failure_->scenario << "\"";
-      json << "}\n";
-      if (!json.flush()) {
-        std::fprintf(stderr, "verity-sim: cannot write %s: %s\n", options_.json.c_str(),
-                     std::strerror(errno));
-        return 2;
-      }
-    }
-    std::printf(
-        "%llu seeds in %.1f s (%.0f a minute, median %.3f s), %.0f s simulated (%.0f times real time)\n",
-        static_cast<unsigned long long>(totals_.seeds), took,
-        took > 0 ? static_cast<double>(totals_.seeds) * 60 / took : 0, median, totals_.simulated,
-        took > 0 ? totals_.simulated / took : 0);
-    std::printf(
-        "%llu boots, %llu appends acknowledged, %llu of them lost where that is allowed, %llu faults of the "
-        "disk, %llu rightly refused\n",
-        static_cast<unsigned long long>(totals_.boots), static_cast<unsigned long long>(totals_.acked),
-        static_cast<unsigned long long>(totals_.lost), static_cast<unsigned long long>(totals_.damages),
-        static_cast<unsigned long long>(totals_.refused));
-    if (!failure_) return 0;
-    std::printf("FAILED %s\nReplay: %s\n", failure_->text.c_str(),
-                replay_line(failure_->seed, failure_->scenario).c_str());
-    return 1;
-  }
-
-  const Options options_;
-  const std::chrono::steady_clock::time_point start_;
-  double shown_at_ = 0;
-  std::vector<Worker> workers_;
-  Totals totals_;
-  std::optional<Failure> failure_;
-};
 
 int list_scenarios() {
   for (const auto& [name, about] : verity::sim::scenario_names()) {
@@ -378,6 +23,8 @@ int list_scenarios() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  using namespace verity;
+  using namespace verity::sim_tool;
   Options options;
   bool list = false;
   std::string seed_text;
@@ -392,6 +39,12 @@ int main(int argc, char** argv) {
   app.add_option("--jobs", options.jobs, "processes")->check(CLI::Range(1u, 256u))->capture_default_str();
   app.add_option("--json", options.json, "a summary for machines goes to this file");
   app.add_option("--trace", options.trace, "every line of a single run goes to this file");
+  app.add_option("--page", options.page, "the trace of a single run as one HTML page goes to this file");
+  app.add_option("--set", options.assignments,
+                 "NAME=VALUE: something else than the seed draws; again and again")
+      ->allow_extra_args(false);
+  app.add_flag("--shrink", options.shrink,
+               "looks for the smallest scenario that fails as this seed does (--minutes, at most: 5)");
   app.add_flag("--quiet", options.quiet, "no progress on standard error");
   app.add_flag("--list", list, "lists the scenarios");
   try {
@@ -400,7 +53,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (list) return list_scenarios();
-  if (options.scenario != "all" && !verity::sim::draw_scenario(options.scenario, 1)) {
+  if (options.scenario != "all" && !sim::draw_scenario(options.scenario, 1)) {
     std::fprintf(stderr, "verity-sim: there is no scenario \"%s\"; these are:\n", options.scenario.c_str());
     list_scenarios();
     return 2;
@@ -421,14 +74,20 @@ int main(int argc, char** argv) {
     std::random_device device;
     options.seed = device();
   }
-  const bool many = options.seeds > 1 || options.minutes > 0;
+  if (const auto scenario =
+          make_scenario(options, options.seed, options.scenario == "all" ? "swarm" : options.scenario);
+      !scenario) {
+    std::fprintf(stderr, "verity-sim: --set: %s\n", scenario.error().message.c_str());
+    return 2;
+  }
+  const bool many = !options.shrink && (options.seeds > 1 || options.minutes > 0);
   if (!many) {
     if (!options.seed_given) std::printf("seed %llu\n", static_cast<unsigned long long>(options.seed));
     return run_single(options);
   }
-  if (!options.trace.empty()) {
-    std::fprintf(stderr, "verity-sim: --trace is for a single seed\n");
+  if (!options.trace.empty() || !options.page.empty()) {
+    std::fprintf(stderr, "verity-sim: --trace and --page are for a single seed\n");
     return 2;
   }
-  return Pool(options).run();
+  return run_many(options);
 }

@@ -120,6 +120,8 @@ void Replicator::step(const consensus::Input& input) {
   if (!running_) return;
   if (!std::holds_alternative<consensus::Propose>(input)) flush_proposals();
   const bool led = leads();
+  if (world_.logger.enabled(io::LogLevel::trace))
+    world_.logger.log(io::LogLevel::trace, log_target, consensus::describe(input));
   consensus::Effects effects = replica_.step(input);
   // Before what replaces its proposals can be taken for them.
   if (led && !leads()) changed();
@@ -279,6 +281,8 @@ void Replicator::carry_out(consensus::Effect effect) {
 }
 
 void Replicator::trace(const consensus::Effect& effect) const {
+  if (world_.logger.enabled(io::LogLevel::trace))
+    world_.logger.log(io::LogLevel::trace, log_target, consensus::describe(effect));
   const bool is_news = std::holds_alternative<consensus::BecamePrimary>(effect) ||
                        std::holds_alternative<consensus::BecameBackup>(effect) ||
                        std::holds_alternative<consensus::LostPrimary>(effect);
