@@ -94,6 +94,9 @@ void NodeHost::run(io::Wait& wait) {
       process_->trace("failed " + failed.error().describe());
       error_ = failed.error();
       ending_ = Ending::failed;
+    } else {
+      io::Wait patient = wait.within(10s);
+      node_->leave(patient);
     }
     (*server)->stop(wait);
     server->reset();

@@ -11,6 +11,8 @@ namespace {
 constexpr std::string_view log_target = "verity_node";
 // Longer than a view change takes, shorter than a client's patience.
 constexpr Duration answer_patience = 20s;
+// Who leads no longer and is alive answers at once what became of the question.
+constexpr Duration deposed_patience = 500ms;
 // What is larger travels where it keeps no heartbeat waiting.
 constexpr ByteCount control_bytes_max = 64 * KiB;
 constexpr std::uint64_t serving_max = 1024;
@@ -50,9 +52,16 @@ Outcome<Bytes> Forwarder::ask(io::Wait& wait, const consensus::Member& leader, Q
   ++forwarded_total_;
   fibers_.add();
   io::Waiter waiter;
-  const auto asked = asked_.emplace(number, Asked{leader, &waiter, std::nullopt}).first;
+  const auto asked =
+      asked_.emplace(number, Asked{.whom = leader, .waiter = &waiter, .answer = std::nullopt}).first;
   io::Wait patient = wait.within(answer_patience);
   ignore(io::to_status(waiter.park(patient), "the leader's answer"), "what came is in the question");
+  if (asked->second.is_deposed && !asked->second.answer && !stopping_) {
+    io::Waiter again;
+    asked->second.waiter = &again;
+    io::Wait brief = patient.within(deposed_patience);
+    ignore(io::to_status(again.park(brief), "the last words of the leader"), "what came is in the question");
+  }
   std::optional<Outcome<Bytes>> answer = std::move(asked->second.answer);
   asked_.erase(asked);
   fibers_.done();
@@ -130,7 +139,11 @@ void Forwarder::give_up_if(Condition condition) {
 }
 
 void Forwarder::follow(const consensus::Member& leader) {
-  give_up_if([&](const Asked& asked) { return asked.whom != leader; });
+  for (auto& [number, asked] : asked_) {
+    if (asked.whom == leader || asked.is_deposed || asked.waiter == nullptr) continue;
+    asked.is_deposed = true;
+    std::exchange(asked.waiter, nullptr)->wake();
+  }
 }
 
 void Forwarder::reconnected(const consensus::Member& member) {

@@ -33,7 +33,7 @@ class Forwarder {
 
   // question_type or answer_type.
   void on_message(const consensus::Member& from, std::uint16_t type, ByteView payload);
-  // Another node leads now: the others will not answer.
+  // Another node leads now: the others answer soon or not at all.
   void follow(const consensus::Member& leader);
   // There is a new connection with `member`: what it had to answer over the old one is lost.
   void reconnected(const consensus::Member& member);
@@ -47,6 +47,7 @@ class Forwarder {
   struct Asked {
     consensus::Member whom;
     io::Waiter* waiter;
+    bool is_deposed = false;  // whom it asked leads no longer
     std::optional<Outcome<Bytes>> answer;
   };
 

@@ -25,9 +25,10 @@ enum class QuestionKind : std::uint8_t {
   delete_tenant,      // the same
   read_point,         // body: nothing; answer: the position that a linearizable read has to see
   leader_read_point,  // the same, for a read that trusts the leader
-  open_session        // body: nothing; answer: its id
+  open_session,       // body: nothing; answer: its id
+  hand_over,          // body: the id of the node that is to lead, 0: any; answer: the id of the one that does
 };
-inline constexpr std::uint8_t question_kinds = 6;
+inline constexpr std::uint8_t question_kinds = 7;
 
 // How a node is, in its own words.
 struct NodeReport {

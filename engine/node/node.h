@@ -101,6 +101,9 @@ class Node {
   virtual Outcome<std::string> prove_inclusion(io::Wait& wait, Position position,
                                                std::optional<std::uint32_t> event) = 0;
   virtual Outcome<std::string> prove_consistency(io::Wait& wait, Position from, Position to) = 0;
+  // Gives the lead to `to`, or to whoever can take it best; any node takes the request. Requests wait meanwhile. Who leads
+  // now; not_ready: nobody could take it.
+  virtual Outcome<NodeId> hand_over(io::Wait& wait, std::optional<NodeId> to) = 0;
   virtual NodeStatus status() const = 0;
   // Serves reads and writes: leads, or follows a leader and is not far behind.
   virtual bool is_ready() const = 0;
@@ -110,6 +113,9 @@ class Node {
   // process then exits and recovery decides.
   virtual Status wait_until_failed(io::Wait& wait) = 0;
 
+  // Before stop(), while requests are still served: if it leads, another node takes the lead, if one can. From here on it is
+  // not ready.
+  virtual void leave(io::Wait& wait) = 0;
   // Finishes what is queued, writes the last mark and checkpoint, ends every fiber of the node. Idempotent. Must have
   // returned before destruction, also after a crash of the world.
   virtual Status stop(io::Wait& wait) = 0;

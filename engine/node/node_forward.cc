@@ -38,40 +38,53 @@ std::optional<consensus::Member> NodeImpl::who_can(const Refusal& refusal) const
 }
 
 Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& request) {
-  Outcome<AppendReceipt> here = append_here(wait, request);
-  const auto leader = here ? std::nullopt : who_can(here.error());
-  if (!leader) return here;
-  const Outcome<Bytes> answer = forwarder_->ask(wait, *leader, QuestionKind::append, encode(request));
-  if (!answer) return std::unexpected(answer.error());
-  return decoded(decode_receipt(*answer));
+  return at_leader<AppendReceipt>(
+      wait, [&] { return append_here(wait, request); },
+      [&](const consensus::Member& leader) -> Outcome<AppendReceipt> {
+        const Outcome<Bytes> answer = forwarder_->ask(wait, leader, QuestionKind::append, encode(request));
+        if (!answer) return std::unexpected(answer.error());
+        return decoded(decode_receipt(*answer));
+      });
 }
 
 Outcome<Id128> NodeImpl::open_session(io::Wait& wait) {
-  Outcome<Id128> here = open_session_here(wait);
-  const auto leader = here ? std::nullopt : who_can(here.error());
-  if (!leader) return here;
-  const Outcome<Bytes> answer = forwarder_->ask(wait, *leader, QuestionKind::open_session, {});
-  if (!answer) return std::unexpected(answer.error());
-  const auto session = ByteReader(*answer).get<Id128>();
-  if (!session) {
-    return std::unexpected(
-        Refusal{.code = RefusalCode::outcome_unknown, .detail = "the leader's answer is cut off"});
-  }
-  return *session;
+  return at_leader<Id128>(
+      wait, [&] { return open_session_here(wait); },
+      [&](const consensus::Member& leader) -> Outcome<Id128> {
+        const Outcome<Bytes> answer = forwarder_->ask(wait, leader, QuestionKind::open_session, {});
+        if (!answer) return std::unexpected(answer.error());
+        const auto session = ByteReader(*answer).get<Id128>();
+        if (session) return *session;
+        return std::unexpected(
+            Refusal{.code = RefusalCode::outcome_unknown, .detail = "the leader's answer is cut off"});
+      });
 }
 
 Outcome<TenantInfo> NodeImpl::change_tenant(io::Wait& wait, QuestionKind kind, std::string_view name) {
   const bool creates = kind == QuestionKind::create_tenant;
-  Outcome<TenantInfo> here = creates ? create_tenant_here(wait, name) : delete_tenant_here(wait, name);
-  const auto leader = here ? std::nullopt : who_can(here.error());
-  if (!leader) return here;
-  const Outcome<Bytes> answer = forwarder_->ask(wait, *leader, kind, as_bytes(name));
-  if (!answer) return std::unexpected(answer.error());
-  Outcome<TenantInfo> info = decoded(decode_tenant(*answer));
-  // Whoever goes on with it here finds it.
-  if (info && creates)
-    static_cast<void>(await_applied(wait, info->created_position));  // it is there, found here or not
-  return info;
+  return at_leader<TenantInfo>(
+      wait, [&] { return creates ? create_tenant_here(wait, name) : delete_tenant_here(wait, name); },
+      [&](const consensus::Member& leader) -> Outcome<TenantInfo> {
+        const Outcome<Bytes> answer = forwarder_->ask(wait, leader, kind, as_bytes(name));
+        if (!answer) return std::unexpected(answer.error());
+        Outcome<TenantInfo> info = decoded(decode_tenant(*answer));
+        // Whoever goes on with it here finds it.
+        if (info && creates)
+          static_cast<void>(await_applied(wait, info->created_position));  // it is there, found here or not
+        return info;
+      });
+}
+
+std::optional<Refusal> NodeImpl::await_read_here_or_there(io::Wait& wait, Consistency consistency) {
+  const auto seen = [](std::optional<Refusal> refusal) -> Outcome<bool> {
+    if (refusal) return std::unexpected(std::move(*refusal));
+    return true;
+  };
+  const Outcome<bool> outcome = at_leader<bool>(
+      wait, [&] { return seen(await_consistency(wait, consistency)); },
+      [&](const consensus::Member& leader) { return seen(await_read_point(wait, leader, consistency)); });
+  if (outcome) return std::nullopt;
+  return outcome.error();
 }
 
 std::optional<Refusal> NodeImpl::await_read_point(io::Wait& wait, const consensus::Member& leader,
@@ -109,6 +122,15 @@ Outcome<Bytes> NodeImpl::serve_question(io::Wait& wait, QuestionKind kind, ByteV
       if (!session) return std::unexpected(session.error());
       Bytes id;
       put(id, *session);
+      return id;
+    }
+    case QuestionKind::hand_over: {
+      const auto to = ByteReader(body).get<NodeId>();
+      if (!to) return std::unexpected(Refusal{RefusalCode::invalid_request, "the question is cut off"});
+      const auto heir = hand_over_here(wait, *to == NodeId{} ? std::nullopt : std::optional(*to));
+      if (!heir) return std::unexpected(heir.error());
+      Bytes id;
+      put(id, *heir);
       return id;
     }
     case QuestionKind::read_point:

@@ -236,7 +236,7 @@ void NodeImpl::fail_with(const Error& error) {
   if (failure_) return;
   failure_ = error;
   world_.logger.log(io::LogLevel::error, log_target, "the node cannot go on", {{"error", error.describe()}});
-  give_up_waiting();
+  give_up_waiting(Position{});
   applied_.notify_all();
   apply_work_.notify_all();
   failed_or_stopping_.notify_all();
@@ -268,9 +268,13 @@ bool NodeImpl::is_ready() const {
 
 std::optional<Refusal> NodeImpl::why_not_ready() const {
   if (auto refusal = refuse_writes()) return refusal;
+  Refusal refusal{.code = RefusalCode::not_ready, .detail = {}};
+  if (leaving_) {
+    refusal.detail = "the node is stopping";
+    return refusal;
+  }
   if (serves()) return std::nullopt;
   const std::optional<consensus::Member> primary = leader();
-  Refusal refusal{.code = RefusalCode::not_ready, .detail = {}};
   if (!primary) {
     refusal.detail = "no node leads that this one knows of; waiting for a majority of the cluster";
     return refusal;
@@ -336,7 +340,7 @@ NodeStatus NodeImpl::status() const {
   if (const auto refusal = why_not_ready()) status.reason = refusal->detail;
   if (failure_) {
     status.state = "failed";
-  } else if (stopping_) {
+  } else if (stopping_ || leaving_) {
     status.state = "stopping";
   } else if (options_.read_only || !damage_.empty()) {
     status.state = "read_only";

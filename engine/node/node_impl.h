@@ -52,10 +52,12 @@ class NodeImpl final : public Node {
   Outcome<std::string> prove_inclusion(io::Wait& wait, Position position,
                                        std::optional<std::uint32_t> event) override;
   Outcome<std::string> prove_consistency(io::Wait& wait, Position from, Position to) override;
+  Outcome<NodeId> hand_over(io::Wait& wait, std::optional<NodeId> to) override;
   NodeStatus status() const override;
   bool is_ready() const override;
   const NodeMetrics& metrics() const override;
   Status wait_until_failed(io::Wait& wait) override;
+  void leave(io::Wait& wait) override;
   Status stop(io::Wait& wait) override;
 
  private:
@@ -116,10 +118,21 @@ class NodeImpl final : public Node {
   // Of a request under a session: what its client is told instead of `refusal`.
   Outcome<AppendReceipt> give_up_request(io::Wait& wait, const AppendRequest& request, Refusal refusal);
 
+  // ---- giving the lead away (node_hand_over.cc)
+  Outcome<NodeId> hand_over_here(io::Wait& wait, std::optional<NodeId> to);
+  // Who could take the lead, the best first.
+  std::vector<NodeId> heirs() const;
+  std::optional<Refusal> refuse_heir(NodeId to) const;
+
   // ---- asking the leader, and answering as one (node_forward.cc)
+  // `here` if this node leads, else `there` with the leader; both again if another node leads by then and nothing was done.
+  template <class T, class Here, class There>
+  Outcome<T> at_leader(io::Wait& wait, Here here, There there);
   Outcome<TenantInfo> change_tenant(io::Wait& wait, QuestionKind kind, std::string_view name);
   // Who can do what was refused here because this node does not lead. Nobody, if it was refused for another reason.
   std::optional<consensus::Member> who_can(const Refusal& refusal) const;
+  // Suspends until what a read with this consistency must see is applied here, whoever leads.
+  std::optional<Refusal> await_read_here_or_there(io::Wait& wait, Consistency consistency);
   // What a read with this consistency has to see, as the leader says.
   std::optional<Refusal> await_read_point(io::Wait& wait, const consensus::Member& leader,
                                           Consistency consistency);
@@ -136,7 +149,7 @@ class NodeImpl final : public Node {
   void run_applier(io::Wait& wait);
   Status apply_queued(io::Wait& wait);
   void settle_waiting(const log::Entry& applied);
-  void give_up_waiting();
+  void give_up_waiting(Position after);  // for what lies behind it
   void follow_role();
 
   // ---- in the background
@@ -183,6 +196,7 @@ class NodeImpl final : public Node {
   bool index_ready_ = true;
   bool underivable_ = false;  // the index ends before damage: what lies behind cannot be found
   bool mending_tree_ = false;
+  bool leaving_ = false;  // will stop soon
   bool stopping_ = false;
   bool applier_ends_ = false;
   bool stopped_ = false;
@@ -191,5 +205,20 @@ class NodeImpl final : public Node {
   std::vector<std::string> damage_;
   mutable NodeMetrics metrics_;
 };
+
+template <class T, class Here, class There>
+Outcome<T> NodeImpl::at_leader(io::Wait& wait, Here here, There there) {
+  constexpr Duration pause = 20ms;
+  const Instant give_up = wait.now() + 4 * options_.consensus.election_timeout_max;
+  while (true) {
+    Outcome<T> outcome = here();
+    const auto leader = outcome ? std::nullopt : who_can(outcome.error());
+    if (leader) outcome = there(*leader);
+    const bool is_elsewhere = !outcome && outcome.error().code == RefusalCode::not_leader;
+    if (!is_elsewhere || wait.now() >= give_up || !wait.check()) return outcome;
+    io::Wait soon = wait.within(pause);
+    ignore(applied_.wait(soon), "who leads may have changed, or be about to");
+  }
+}
 
 }  // namespace verity::node

@@ -9,11 +9,8 @@ namespace verity::node {
 
 Outcome<EventPage> NodeImpl::read(io::Wait& wait, const ReadRequest& request) {
   if (auto refusal = refuse_reads()) return std::unexpected(std::move(*refusal));
-  if (auto refusal = await_consistency(wait, request.consistency)) {
-    const auto leader = who_can(*refusal);
-    if (leader) refusal = await_read_point(wait, *leader, request.consistency);
-    if (refusal) return std::unexpected(std::move(*refusal));
-  }
+  if (auto refusal = await_read_here_or_there(wait, request.consistency))
+    return std::unexpected(std::move(*refusal));
   if (auto refusal = await_applied(wait, request.at_least)) return std::unexpected(std::move(*refusal));
   const auto tenant = resolve(request.tenant);
   if (!tenant) return std::unexpected(tenant.error());

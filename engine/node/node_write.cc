@@ -105,8 +105,12 @@ void NodeImpl::settle_waiting(const log::Entry& applied) {
   });
 }
 
-void NodeImpl::give_up_waiting() {
-  for (Waiting* const waiting : std::exchange(waiting_, {})) waiting->waiter->wake();
+void NodeImpl::give_up_waiting(Position after) {
+  std::erase_if(waiting_, [&](Waiting* waiting) {
+    if (waiting->position <= after) return false;
+    waiting->waiter->wake();
+    return true;
+  });
 }
 
 bool NodeImpl::serves() const {
@@ -121,7 +125,7 @@ std::optional<consensus::Member> NodeImpl::leader() const {
 std::optional<Refusal> NodeImpl::await_leadership(io::Wait& wait) {
   // An election takes a few of these; who waits longer had better ask another node.
   io::Wait patient = wait.within(4 * options_.consensus.election_timeout_max);
-  while (!serves()) {
+  while (!serves() || replicator_->is_handing_over()) {
     if (auto refusal = refuse_reads()) return refusal;
     const std::optional<consensus::Member> primary = leader();
     const bool somebody_else_leads = primary && primary->id != options_.node_id;
@@ -188,7 +192,7 @@ void NodeImpl::follow_role() {
     tenant_change_ = Position{};
     deleting_ = TenantId{0};
     proposed_at_.clear();
-    give_up_waiting();
+    give_up_waiting(replicator_->committed());  // what is committed will be applied
   }
   const std::optional<consensus::Member> now_leads = leader();
   if (forwarder_ && now_leads) forwarder_->follow(*now_leads);
@@ -200,6 +204,9 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
                                          const std::optional<SessionRequest>& session) {
   // The node may have begun to stop while the request waited.
   if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
+  if (!replicator_->leads())
+    return std::unexpected(
+        make_refusal(RefusalCode::not_leader, "this node leads no longer; nothing was done"));
   const Tuning& tuning = options_.tuning;
   if (body.size() > log_.body_bytes_max()) {
     return std::unexpected(make_refusal(RefusalCode::limit_exceeded,

@@ -215,6 +215,18 @@ bool Replicator::confirm(io::Wait& wait) {
   return confirmed;
 }
 
+bool Replicator::hand_over(io::Wait& wait, NodeId to) {
+  if (handing_over_) return false;
+  handing_over_ = true;
+  while (running_ && leads()) {
+    step(consensus::HandOver{to});
+    if (!wait.sleep(options_.heartbeat_interval / 10)) break;
+  }
+  handing_over_ = false;
+  changed();
+  return running_ && !leads();
+}
+
 void Replicator::draw_election_timeout() {
   const auto low = static_cast<std::uint64_t>(options_.election_timeout_min.count());
   const auto high = static_cast<std::uint64_t>(options_.election_timeout_max.count());

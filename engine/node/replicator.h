@@ -83,6 +83,11 @@ class Replicator final : public PeerReceiver {
   // was before. False: it does not lead, or the wait ended.
   bool confirm(io::Wait& wait);
 
+  // Suspends until another node leads, which is to be `to`; meanwhile nothing is to be proposed (is_handing_over()). False:
+  // this node leads on.
+  bool hand_over(io::Wait& wait, NodeId to);
+  bool is_handing_over() const { return handing_over_; }
+
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override;
   void on_peer_connected(const consensus::Member& peer) override;
 
@@ -148,6 +153,7 @@ class Replicator final : public PeerReceiver {
 
   Position heard_committed_;
   bool hears_nobody_ = false;
+  bool handing_over_ = false;
   std::vector<consensus::Member> strangers_;  // connected blank disks
   std::uint64_t view_changes_ = 0;
   bool running_ = false;

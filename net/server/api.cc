@@ -5,6 +5,7 @@
 #include "io/fiber/wait.h"
 #include "net/http/answer_json.h"
 #include "net/http/append_body.h"
+#include "net/http/cluster_parameters.h"
 #include "net/http/event_fields.h"
 #include "net/http/problem.h"
 #include "net/http/proof_parameters.h"
@@ -247,6 +248,14 @@ void get_head(const Exchange& exchange) {
 
 // ---- operation
 
+void transfer_leader(const Exchange& exchange) {
+  const auto to = http::parse_node_parameter(exchange.target, "to");
+  if (!to) return exchange.refuse(to.error());
+  const auto leader = exchange.context.node().hand_over(exchange.wait, *to);
+  if (!leader) return exchange.refuse(leader.error());
+  exchange.response.body = "{\"leader\":" + leader->describe() + "}\n";
+}
+
 void get_live(const Exchange& exchange) {
   exchange.response.body = "{\"status\":\"live\"}\n";
 }
@@ -308,6 +317,7 @@ constexpr std::array client_routes = std::to_array<Route>({
     {"/v1/head", Method::get, get_head},
     {"/v1/proofs/inclusion", Method::get, prove_inclusion},
     {"/v1/proofs/consistency", Method::get, prove_consistency},
+    {"/v1/cluster/transfer-leader", Method::post, transfer_leader},
     {"/health/live", Method::get, get_live, false},
     {"/health/ready", Method::get, get_ready, false},
     {"/status", Method::get, get_status, false},

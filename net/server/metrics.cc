@@ -85,6 +85,8 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
   families.gauge("verity_consensus_leader", "Current leader node ID, 0 if none", status.leader.value);
   families.counter("verity_consensus_view_changes_total",
                    "Views this process has entered, as leader or follower", metrics.view_changes_total);
+  families.counter("verity_consensus_handovers_total", "Times this node has given the lead to another",
+                   metrics.handovers_total);
   families.histogram("verity_consensus_duration_seconds",
                      "On the leader: from an entry's proposal until it is committed",
                      metrics.consensus_duration);

@@ -612,6 +612,10 @@ TEST_F(Operation, HealthStatusHeadAndTenants) {
     EXPECT_TRUE(ask(wait, "GET", "/v1/proofs/inclusion?position=0").has("a position such as 42"));
     EXPECT_TRUE(ask(wait, "GET", "/v1/proofs/inclusion").has("the parameter position is missing"));
     EXPECT_TRUE(ask(wait, "GET", "/v1/proofs/consistency?from=1&size=2").has("is not known here"));
+    EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader?to=3").has("{\"leader\":3}"));
+    EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader").has("{\"leader\":2}"));
+    EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader?to=8").has("the id of a node, 1 to 7"));
+    EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader?node=3").has("is not known here"));
     EXPECT_TRUE(ask(wait, "GET", "/v1/head").has(R"({"position":1,"hash":")"));
     EXPECT_TRUE(ask(wait, "GET", "/v1/tenants").has(R"({"tenants":[{"id":1,"name":"acme")"));
     EXPECT_EQ(ask(wait, "PUT", "/v1/tenants/acme").status, 409);

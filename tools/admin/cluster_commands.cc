@@ -115,6 +115,17 @@ int show_cluster(const Context& context) {
   return exit_fine;
 }
 
+int transfer_leader(const Context& context, std::optional<std::uint64_t> to) {
+  HttpClient client(context.server);
+  const std::string path = "/v1/cluster/transfer-leader" + (to ? "?to=" + std::to_string(*to) : "");
+  const auto response = call(context, client, {.method = "POST", .path = path});
+  if (!response) return exit_failure;
+  const Json answer = Json::parse(response->body, nullptr, false);
+  print(context.json || !answer.is_object() ? response->body
+                                            : "node " + text_of(answer, "leader") + " leads\n");
+  return exit_fine;
+}
+
 std::optional<std::vector<std::string>> peer_addresses(const Context& context) {
   HttpClient client(context.server);
   const auto response = call(context, client, {.path = "/status"});

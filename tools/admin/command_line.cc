@@ -22,6 +22,7 @@ struct Arguments {
   bool yes = false;
   std::string peers;
   std::uint64_t timeout_seconds = 60;
+  std::optional<std::uint64_t> to_node;
   AppendCommand append;
   ReadCommand read;
   InclusionCommand inclusion;
@@ -84,6 +85,10 @@ class CommandLineBuilder {
             [this] { return wait_until_healthy(arguments_.context, arguments_.timeout_seconds); });
     healthy->add_option("--timeout", arguments_.timeout_seconds, "Seconds to wait (default 60)")
         ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{86'400}));
+    CLI::App* transfer = add(cluster, "transfer-leader", "Give the lead to another node",
+                             [this] { return transfer_leader(arguments_.context, arguments_.to_node); });
+    transfer->add_option("--to", arguments_.to_node, "Its id (default: whoever can take it best)")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{7}));
     add(app_, "metrics", "Metrics of the server, as Prometheus reads them",
         [&] { return show_metrics(context); });
     add(app_, "head", "The last committed entry: position, hash and root of the tree",

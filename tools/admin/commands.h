@@ -29,6 +29,8 @@ int show_cluster(const Context& context);
 // Fine when the server leads or follows and all other nodes do and are not far behind; a failure, saying what is missing,
 // when that has not come about in time.
 int wait_until_healthy(const Context& context, std::uint64_t timeout_seconds);
+// Gives the lead to that node, or to whoever can take it best; fine when another node leads, or it did already.
+int transfer_leader(const Context& context, std::optional<std::uint64_t> to);
 // Connects each address of the list ("host:port,…"; empty: those the server knows). A failure if one does not answer.
 int ping_peers(const Context& context, const std::string& list);
 // Nothing: the failure has been printed.

@@ -20,6 +20,8 @@ namespace {
 constexpr std::string_view target = "verity_server";
 constexpr Duration busy_patience = 500ms;
 constexpr Duration busy_retry_interval = 20ms;
+// Another node takes the lead within milliseconds, or cannot.
+constexpr Duration leave_patience = 10s;
 constexpr int exit_fine = 0;
 constexpr int exit_failure = 1;
 
@@ -64,6 +66,8 @@ class Service {
     } else {
       logger_.log(io::LogLevel::info, target, "Stopping: answering what is under way",
                   {{"signal", signal_name()}});
+      io::Wait patient = wait.within(leave_patience);
+      node_->leave(patient);
     }
     const Status stopped = stop(wait);
     // After a failure there is nothing to end cleanly.

@@ -110,9 +110,9 @@ def kill_leaders(cluster, clients, chance, end):
     return kills
 
 
-def check(cluster, clients, kills):
+def check(cluster, clients, kills, before=(), what="leaders killed"):
     expected = {data: place for client in clients for data, place in client.acknowledged.items()}
-    sent = {f"{client.number}-{n}" for client in clients for n in range(1, client.sent + 1)}
+    sent = {f"{client.number}-{n}" for client in clients for n in range(1, client.sent + 1)} | set(before)
     deadline = time.monotonic() + 60
     while True:
         histories = {node: [(e["data"], (e["stream"], e["position"], e["revision"])) for e in cluster.events(node)]
@@ -136,10 +136,10 @@ def check(cluster, clients, kills):
         after = [at for client in clients for at in client.acknowledged_at if at > kill]
         if after:
             pauses.append(min(after) - kill)
-    print(f"  {len(kills)} leaders killed, {len(expected)} appends acknowledged, each present exactly once and in the same order "
+    print(f"  {len(kills)} {what}, {len(expected)} appends acknowledged, each present exactly once and in the same order "
           f"on all three nodes ({len(history)} events)")
     if pauses:
-        print(f"  from a kill to the next acknowledgement: median {statistics.median(pauses) * 1000:.0f} ms, "
+        print(f"  from each to the next acknowledgement: median {statistics.median(pauses) * 1000:.0f} ms, "
               f"longest {max(pauses) * 1000:.0f} ms")
     for node, server in cluster.nodes.items():
         _, verified = server.admin("log", "verify", "--data-dir", server.data_dir)

@@ -150,6 +150,11 @@ class FakeNode final : public node::Node {
   node::Outcome<std::string> prove_consistency(io::Wait&, Position from, Position to) override {
     return "consistency " + from.describe() + " " + to.describe() + "\n";
   }
+  node::Outcome<NodeId> hand_over(io::Wait&, std::optional<NodeId> to) override {
+    if (auto refusal = take_refusal()) return std::unexpected(*refusal);
+    return to.value_or(NodeId{2});
+  }
+  void leave(io::Wait&) override {}
   node::NodeStatus status() const override {
     node::NodeStatus status;
     status.node_id = NodeId{1};

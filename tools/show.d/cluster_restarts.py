@@ -1,0 +1,114 @@
+"""Three nodes under load, each stopped and started in turn: the lead is handed over, and no request fails.
+
+    tools/show cluster.6 [--rounds N] [--clients N] [--bin FOLDER]
+
+Clients append single events with keys of their own. A client knows all nodes: one that closes the connection, or takes none,
+is passed over for the next one, at once and with the same key; that is all it does. An answer that is not 201, or a request that
+no node takes, has failed. In each round every node is stopped with SIGTERM, started, and waited for until the cluster is
+healthy, followers first, the leader last. At the end the histories are compared as in cluster.2.
+"""
+import http.client
+import json
+import threading
+import time
+
+from building import build, options_of
+from cluster import Cluster
+from cluster_kills import check
+from server import require
+
+
+class Client(threading.Thread):
+    def __init__(self, number, cluster):
+        super().__init__(daemon=True)
+        self.number, self.cluster = number, cluster
+        self.acknowledged = {}  # data -> (stream, position, revision)
+        self.acknowledged_at, self.took = [], []
+        self.sent = self.moved = 0
+        self.problem = None
+        self.stopping = threading.Event()
+        self.connection, self.node = None, number % len(cluster.nodes) + 1
+
+    def run(self):
+        while not self.stopping.is_set() and self.problem is None:
+            self.sent += 1
+            data, stream = f"{self.number}-{self.sent}", f"stream-{self.number % 4}"
+            began = time.monotonic()
+            receipt = self.append(stream, data)
+            if receipt:
+                self.acknowledged[data] = (stream, receipt["position"], receipt["first_revision"])
+                self.acknowledged_at.append(time.monotonic())
+                self.took.append(time.monotonic() - began)
+
+    def append(self, stream, data):
+        for _ in range(len(self.cluster.nodes) + 1):  # the first may be a connection that was closed long ago
+            try:
+                if self.connection is None:
+                    self.connection = http.client.HTTPConnection("127.0.0.1", self.cluster.nodes[self.node].port, timeout=10)
+                self.connection.request("POST", f"/v1/tenants/default/streams/{stream}/events",
+                                        json.dumps([{"type": "counted", "data": data}]),
+                                        {"Content-Type": "application/json", "Idempotency-Key": data})
+                answer = self.connection.getresponse()
+                text = answer.read()
+            except (OSError, http.client.HTTPException):
+                self.connection.close()
+                self.connection, self.node, self.moved = None, self.node % len(self.cluster.nodes) + 1, self.moved + 1
+                continue
+            if answer.status == 201:
+                return json.loads(text)
+            self.problem = f"client {self.number} was answered {answer.status} by node {self.node}: {text[:300]!r}"
+            return None
+        self.problem = f"no node took the request {data} of client {self.number}"
+        return None
+
+
+def show(arguments):
+    options = options_of(arguments, {"rounds": 3, "clients": 8, "bin": ""})
+    if not options["bin"]:
+        build("verity-server", "verity-admin")
+    with Cluster(binaries=options["bin"] or "build/bin") as cluster:
+        for node in cluster.nodes:
+            cluster.start(node)
+        for server in cluster.nodes.values():
+            server.wait_ready()
+            server.admin("cluster", "wait-healthy")
+        cluster.nodes[cluster.leader()].append("begun", [{"type": "begun", "data": "0-1"}])
+        clients = [Client(n + 1, cluster) for n in range(options["clients"])]
+        for client in clients:
+            client.start()
+        stops = []
+        for _ in range(options["rounds"]):
+            leader = cluster.leader()
+            for node in [n for n in cluster.nodes if n != leader] + [leader]:
+                stops.append(restart(cluster, node, clients))
+        for client in clients:
+            client.stopping.set()
+        for client in clients:
+            client.join(60)
+            require(not client.is_alive(), f"client {client.number} waits for ever")
+            require(client.problem is None, client.problem)
+        tell(clients, stops)
+        check(cluster, clients, stops, before={"0-1"}, what="nodes stopped")
+
+
+def restart(cluster, node, clients):
+    was = cluster.status(node)["state"]
+    stopped_at = time.monotonic()
+    code = cluster.nodes[node].stop()
+    took = time.monotonic() - stopped_at
+    require(code == 0, f"SIGTERM did not end node {node} with 0, but {code}:\n{cluster.nodes[node].log()[-1500:]}")
+    cluster.start(node, wait_ready=True)
+    for server in cluster.nodes.values():
+        server.admin("cluster", "wait-healthy", "--timeout", "60")
+    print(f"  node {node} ({was}) stopped within {took * 1000:.0f} ms and is back; node {cluster.leader()} leads; "
+          f"{sum(len(c.acknowledged) for c in clients)} appends acknowledged so far", flush=True)
+    for client in clients:
+        require(client.problem is None, client.problem)
+    return stopped_at
+
+
+def tell(clients, stops):
+    took = sorted(t for client in clients for t in client.took)
+    print(f"  {len(took)} appends, none failed; {sum(c.moved for c in clients)} were passed on to the next node because a "
+          f"connection was closed; p50 {took[len(took) // 2] * 1000:.1f} ms, p99 {took[len(took) * 99 // 100] * 1000:.1f} ms, "
+          f"longest {took[-1] * 1000:.0f} ms")
