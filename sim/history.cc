@@ -65,7 +65,7 @@ std::uint64_t History::sent(SentRequest request) {
       if (!fresh) fail("the workload sent the same data twice: " + event.data);
     }
   }
-  requests_.emplace(id, Request{std::move(request), State::open, std::nullopt});
+  requests_.emplace(id, Request{std::move(request), State::open, std::nullopt, last_position_, epoch_});
   return id;
 }
 
@@ -101,6 +101,11 @@ bool History::place_request(std::uint64_t id, std::uint64_t position, Instant no
   if (request.position && *request.position != position) {
     fail(describe(id) + " was carried out twice, at positions " + number(*request.position) + " and " +
          number(position));
+    return false;
+  }
+  if (request.epoch == epoch_ && position <= request.sent_after) {
+    fail(describe(id) + " was sent when position " + number(request.sent_after) +
+         " was known and is before it, at position " + number(position));
     return false;
   }
   const auto [known, fresh] = positions_.emplace(position, Position{id, now});

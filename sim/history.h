@@ -7,8 +7,11 @@
 //   unknown     it is nowhere or once
 //   observed    an event was served: exactly as sent, at the place it has had ever since
 //
-// Checked on the way: exactly once per request, no gap in revisions, expectations, reads that include whatever
-// was acknowledged before they began, heads and hashes that never change, nothing lost at a restart.
+// Checked on the way: exactly once per request, no gap in revisions, expectations, heads and hashes that never change,
+// nothing lost at a restart. And linearizability (Herlihy, Wing 1990): the positions are the one order in which everything
+// happened, so it is enough that each operation keeps to the time at which it was asked for. A request lies behind every
+// position that anybody knew when it was sent, and a read includes whatever was known when it began; that costs a comparison
+// per operation, however long the run.
 #pragma once
 
 #include "io/base/units.h"
@@ -203,6 +206,8 @@ class History {
     SentRequest sent;
     State state = State::open;
     std::optional<std::uint64_t> position;
+    std::uint64_t sent_after = 0;  // the last position that was known then
+    std::uint64_t epoch = 0;
   };
   struct Fact {
     std::uint64_t request;

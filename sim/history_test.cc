@@ -54,6 +54,16 @@ TEST_F(HistoryTest, ObjectsToASecondAcknowledgementThatIsNoReplay) {
   expect_failure("not as a replay");
 }
 
+TEST_F(HistoryTest, ObjectsToARequestBeforeWhatWasKnownWhenItWasSent) {
+  const auto a = send("1");
+  const auto b = send("2");
+  ack(a, 4, 1);
+  ack(b, 3, 0);  // sent before the other was known
+  EXPECT_TRUE(failures.empty()) << failures.front();
+  ack(send("3"), 2, 2);
+  expect_failure("was sent when position 4 was known");
+}
+
 TEST_F(HistoryTest, ObjectsToOneRevisionForTwo) {
   ack(send("1"), 3, 0);
   ack(send("2"), 4, 0);
@@ -61,8 +71,10 @@ TEST_F(HistoryTest, ObjectsToOneRevisionForTwo) {
 }
 
 TEST_F(HistoryTest, ObjectsToOnePositionForTwo) {
-  ack(send("1"), 3, 0);
-  ack(send("2"), 3, 1);
+  const auto a = send("1");
+  const auto b = send("2");
+  ack(a, 3, 0);
+  ack(b, 3, 1);
   expect_failure("position 3 holds");
 }
 
