@@ -390,7 +390,12 @@ Status Log::switch_segment(io::Wait& wait) {
 
   const OffsetsOf of{options_.cluster_id, full.header.sequence, full.header.first_position,
                      table_.current_starts.size()};
-  if (const auto sidecar = directory_.open(wait, offsets_name(of.sequence), {.mode = io::OpenMode::create})) {
+  const bool is_whole = std::find(table_.current_starts.begin(), table_.current_starts.end(), 0U) ==
+                        table_.current_starts.end();
+  const auto sidecar = is_whole
+                           ? directory_.open(wait, offsets_name(of.sequence), {.mode = io::OpenMode::create})
+                           : fail(ErrorCode::corrupt, "damaged places have no offset");
+  if (sidecar) {
     ignore((*sidecar)->write(wait, 0, encode_offsets(of, table_.current_starts), io::Durability::cached),
            "the sidecar is only a shortcut; readers make it again when it is missed");
   }

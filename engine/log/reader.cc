@@ -87,7 +87,10 @@ Result<EntryPtr> LogReader::read_from_file(io::Wait& wait, Position position) {
     return fail(ErrorCode::not_found, "position " + position.describe() + " is not in the log");
   const SegmentInfo segment = *found;  // the table may change while we wait
   const std::string name = "log/" + segment.file_name();
-  VERITY_TRY_ASSIGN(const std::shared_ptr<io::File> file, file_of(wait, segment));
+  const Result<std::shared_ptr<io::File>> file = file_of(wait, segment);
+  if (!file && file.error().code == ErrorCode::not_found)
+    return damaged({name, 0, position, "there is no such file"});
+  if (!file) return std::unexpected(file.error());
   VERITY_TRY_ASSIGN(const std::optional<Extent> extent, locate(wait, segment, position));
   const auto not_there = [&] {
     return fail(ErrorCode::not_found, "position " + position.describe() + " is not in the log");
@@ -96,10 +99,10 @@ Result<EntryPtr> LogReader::read_from_file(io::Wait& wait, Position position) {
     if (table_.find(position) == nullptr) return not_there();  // dropped while we waited
     return damaged({name, segment_header_bytes, position, "the entry cannot be found in its segment"});
   }
-  Result<EntryPtr> entry = read_extent(wait, *file, *extent, position);
+  Result<EntryPtr> entry = read_extent(wait, **file, *extent, position);
   const auto is_settled = [&] { return entry || entry.error().code == ErrorCode::crashed; };
   // A device may serve once what stood there before, or nothing: damage is what it says twice.
-  if (!is_settled()) entry = read_extent(wait, *file, *extent, position);
+  if (!is_settled()) entry = read_extent(wait, **file, *extent, position);
   if (is_settled()) return entry;
   if (table_.find(position) == nullptr) return not_there();
   return damaged({name, extent->begin, position, entry.error().message});
@@ -133,8 +136,9 @@ Result<std::optional<LogReader::Extent>> LogReader::locate(io::Wait& wait, const
                                                            Position position) {
   const std::uint64_t index = position.value - segment.header.first_position.value;
   const auto extent_in = [&](const std::vector<std::uint32_t>& starts) -> std::optional<Extent> {
-    if (index >= starts.size()) return std::nullopt;
-    return Extent{starts[index], index + 1 < starts.size() ? starts[index + 1] : segment.end_offset};
+    if (index >= starts.size() || starts[index] == 0) return std::nullopt;
+    const bool next_is_there = index + 1 < starts.size() && starts[index + 1] != 0;
+    return Extent{starts[index], next_is_there ? starts[index + 1] : segment.end_offset};
   };
   if (is_current(segment)) return extent_in(table_.current_starts);
   VERITY_TRY_ASSIGN(const Starts starts, starts_of(wait, segment));
@@ -181,11 +185,17 @@ Result<LogReader::Starts> LogReader::rebuild_starts(io::Wait& wait, const Segmen
   auto starts = std::make_shared<std::vector<std::uint32_t>>();
   while (true) {
     VERITY_TRY_ASSIGN(const ScanStep step, scanner.next(wait));
-    const auto* const flush = std::get_if<ScannedFlush>(&step);
-    if (flush == nullptr) break;
-    add_starts(*flush, segment.header.first_position, *starts);
+    if (const auto* const flush = std::get_if<ScannedFlush>(&step)) {
+      add_starts(*flush, segment.header.first_position, *starts);
+      continue;
+    }
+    const Position known = std::max(scanner.committed(), Position{segment.header.first_position.value - 1});
+    VERITY_TRY_ASSIGN(const auto parent, scanner.skip_damage(wait));
+    if (!parent) break;
+    starts->resize(std::min(starts->size(), known.next().value - segment.header.first_position.value));
   }
-  if (writes_sidecars_ && starts->size() == identity(segment).count) {
+  const bool is_whole = std::find(starts->begin(), starts->end(), 0U) == starts->end();
+  if (writes_sidecars_ && is_whole && starts->size() == identity(segment).count) {
     const auto sidecar =
         directory_.open(wait, offsets_name(segment.header.sequence), {.mode = io::OpenMode::create});
     if (sidecar) {

@@ -59,8 +59,8 @@ class LogReader {
   }
   Result<std::shared_ptr<io::File>> file_of(io::Wait& wait, const SegmentInfo& segment);
   Result<Starts> starts_of(io::Wait& wait, const SegmentInfo& segment);
-  // From the segment itself, when the sidecar is missing or damaged; writes the sidecar anew. What a scan of a damaged
-  // segment cannot reach stays unknown (shorter result).
+  // From the segment itself, when the sidecar is missing or damaged; writes the sidecar anew. Damaged places are
+  // left out (0), and what cannot be reached behind them (shorter result).
   Result<Starts> rebuild_starts(io::Wait& wait, const SegmentInfo& segment);
   std::unexpected<Error> damaged(const Damage& damage);
 

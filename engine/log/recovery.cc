@@ -1,5 +1,6 @@
 #include "engine/log/recovery.h"
 
+#include "engine/log/behind_damage.h"
 #include "engine/log/segment_files.h"
 #include "engine/log/uncommitted_tail.h"
 #include "io/base/aligned_buffer.h"
@@ -33,7 +34,8 @@ bool is_lost(const Error& error) {
          error.code == ErrorCode::not_found;
 }
 
-Result<Names> read_names(io::Wait& wait, io::Directory& directory, bool read_only) {
+// `tolerant`: of missing segments; the others are served.
+Result<Names> read_names(io::Wait& wait, io::Directory& directory, bool tolerant) {
   VERITY_TRY_ASSIGN(const auto entries, directory.list(wait));
   Names names;
   for (const io::DirectoryEntry& entry : entries) {
@@ -44,10 +46,10 @@ Result<Names> read_names(io::Wait& wait, io::Directory& directory, bool read_onl
   std::sort(names.sealed.begin(), names.sealed.end());
   for (std::size_t i = 0; i < names.sealed.size(); ++i) {
     if (names.sealed[i] == i) continue;
-    if (!read_only) {
+    if (!tolerant) {
       return fail(ErrorCode::corrupt, in_log(sealed_segment_name(i)) + " is missing" + std::string(way_out));
     }
-    names.sealed.insert(names.sealed.begin() + static_cast<std::ptrdiff_t>(i), i);  // the others are served
+    names.sealed.insert(names.sealed.begin() + static_cast<std::ptrdiff_t>(i), i);
   }
   return names;
 }
@@ -58,6 +60,14 @@ Status scan_through(io::Wait& wait, SegmentScanner& scanner) {
     VERITY_TRY_ASSIGN(const ScanStep step, scanner.next(wait));
     if (std::holds_alternative<ScanStop>(step)) return {};
   }
+}
+
+// Entries of one view stand in one log, that of its primary: with one of them known to be there, those before it are.
+Position last_of_view(const UncommittedTail& tail, View view, Position otherwise) {
+  for (const PlacedEntry& placed : tail.entries()) {
+    if (placed.entry->header().view == view) otherwise = std::max(otherwise, placed.entry->position());
+  }
+  return otherwise;
 }
 
 class Recovery {
@@ -83,13 +93,23 @@ class Recovery {
   Result<SegmentHeader> header_after(std::uint64_t sequence);
   Status check_place(std::string_view name, const SegmentHeader& header, std::uint64_t sequence) const;
   Status settle_names();
+  Result<Names> names() { return read_names(wait_, directory_, input_.read_only || in_cluster()); }
+  bool in_cluster() const { return input_.mark_lost && !input_.read_only; }
+  Status make_current(std::uint64_t sequence, SegmentHeader& header);
   Status read_sealed_headers();
   Result<std::size_t> first_to_scan();
   Status scan_sealed(std::size_t index);
   Status scan_current();
   Status take_committed(const std::vector<PlacedEntry>& entries);
+  Status take_flush(const ScannedFlush& flush, UncommittedTail& tail);
   Status take_tail(UncommittedTail& tail);
-  Status end_current(const SegmentScanner& scanner, const ScanStop& stop, UncommittedTail& tail);
+  // What is damaged, in a cluster.
+  Status survive(SegmentScanner& scanner, ScanStop stop, UncommittedTail& tail);
+  void leave_hole(const ScanStop& stop, Position known, Position end, const Sha256Digest& head,
+                  UncommittedTail& tail);
+  Status give_up_end(const ScanStop& stop, Position known, UncommittedTail& tail);
+  Status write_replace();
+  Status end_current(const ScanStop& stop, UncommittedTail& tail);
   Result<AlignedBuffer> read_last_flush();
   Status report(Damage damage);
 
@@ -101,6 +121,10 @@ class Recovery {
   std::string_view current_name_ = current_segment_name;
   bool deriving_ = true;                   // entries are handed to apply
   std::optional<FlushHeader> last_flush_;  // of the current segment
+  Position mark_;                          // likewise: everything up to here is known to be durable
+  bool header_lost_ = false;               // likewise
+  // The file holds entries from here on that another log may have taken the place of.
+  std::optional<Position> doubtful_;
 };
 
 Result<Recovery::Opened> Recovery::open(std::string_view name) {
@@ -140,7 +164,14 @@ Status Recovery::check_place(std::string_view name, const SegmentHeader& header,
 // The table "Switching to the next segment" of docs/format/log.md, but for a sealed current segment, which only
 // reading it tells: that switch needs room for a spare, so the writer completes it when there is some (log.cc).
 Status Recovery::settle_names() {
-  VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_, input_.read_only));
+  VERITY_TRY_ASSIGN(names_, names());
+  if (in_cluster() && names_.current) {
+    const Result<Opened> current = open(current_segment_name);
+    if (!current && current.error().code == ErrorCode::crashed) return std::unexpected(current.error());
+    while (current && current->header.cluster_id == input_.cluster_id &&
+           names_.sealed.size() < current->header.sequence)
+      names_.sealed.push_back(names_.sealed.size());  // missing, too
+  }
   const std::uint64_t count = names_.sealed.size();
   bool next_has_header = false;
   SegmentHeader next_header;
@@ -152,7 +183,7 @@ Status Recovery::settle_names() {
     next_has_header =
         next && next_header.sequence == following && next_header.cluster_id == input_.cluster_id;
   }
-  if (!names_.current && !next_has_header && !input_.read_only) {
+  if (!names_.current && !next_has_header && !input_.read_only && !in_cluster()) {
     return fail(ErrorCode::corrupt, in_log(current_segment_name) + " is missing" + std::string(way_out));
   }
   if (next_has_header && !names_.current)
@@ -165,7 +196,7 @@ Status Recovery::settle_names() {
   VERITY_TRY(complete_switch(wait_, directory_, names_.current ? count : count - 1));
   result_.notes.push_back("completed an interrupted switch to segment " +
                           std::to_string(names_.current ? count + 1 : count));
-  VERITY_TRY_ASSIGN(names_, read_names(wait_, directory_, input_.read_only));
+  VERITY_TRY_ASSIGN(names_, names());
   current_name_ = current_segment_name;
   return {};
 }
@@ -178,16 +209,36 @@ Status Recovery::read_current_header() {
   if (opened) {
     info.header = opened->header;
     VERITY_TRY(check_place(current_segment_name, info.header, sequence));
+  } else if (opened.error().code == ErrorCode::not_found && in_cluster()) {
+    VERITY_TRY(make_current(sequence, info.header));
   } else if (is_lost(opened.error())) {
-    VERITY_TRY(report({in_log(current_segment_name), 0, {}, opened.error().message}));
+    if (!in_cluster()) VERITY_TRY(report({in_log(current_segment_name), 0, {}, opened.error().message}));
     VERITY_TRY_ASSIGN(info.header, reconstruct(current_name_, sequence));
+    header_lost_ = true;
   } else {
     return std::unexpected(opened.error());
   }
   info.end_position = info.header.first_position;
   info.end_offset = segment_header_bytes;
+  mark_ = Position{info.header.first_position.value - 1};
+  result_.next_flush = info.header.first_flush;
   result_.table.segments.push_back(info);
   return {};
+}
+
+// The one that was there is gone, with everything in it.
+Status Recovery::make_current(std::uint64_t sequence, SegmentHeader& header) {
+  VERITY_TRY_ASSIGN(header, header_after(sequence));
+  VERITY_TRY(input_.mark_lost(header.first_position));
+  VERITY_TRY_ASSIGN(const auto file,
+                    create_zeroed(wait_, directory_, next_segment_name, input_.segment_bytes));
+  header.block_bytes = static_cast<std::uint32_t>(file->block_bytes());
+  header.size_bytes = input_.segment_bytes;
+  VERITY_TRY(write_segment_header(wait_, *file, header));
+  VERITY_TRY(directory_.rename(wait_, next_segment_name, current_segment_name));
+  result_.notes.push_back(in_log(current_segment_name) + " is missing; it is begun anew at position " +
+                          header.first_position.describe());
+  return directory_.sync(wait_);
 }
 
 Result<SegmentHeader> Recovery::reconstruct(std::string_view name, std::uint64_t sequence) {
@@ -245,6 +296,8 @@ Result<SegmentHeader> Recovery::header_after(std::uint64_t sequence) {
   if (sequence == 0) return header;
   const SegmentInfo& before = result_.table.segments.back();
   header.first_position = before.header.first_position;
+  header.parent = before.header.parent;
+  header.first_flush = before.header.first_flush + 1;  // a seal at least
   const auto file = directory_.open(wait_, before.file_name(), {.mode = io::OpenMode::read});
   if (!file && file.error().code == ErrorCode::not_found) return header;
   if (!file) return std::unexpected(file.error());
@@ -252,12 +305,13 @@ Result<SegmentHeader> Recovery::header_after(std::uint64_t sequence) {
   VERITY_TRY(scan_through(wait_, scanner));
   header.first_position = scanner.next_position();
   header.parent = scanner.head();
-  header.first_flush = scanner.next_sequence();
+  header.first_flush = scanner.next_sequence() + (scanner.sealed() ? 0 : 1);
   return header;
 }
 
 Status Recovery::report(Damage damage) {
-  if (!input_.read_only) return fail(ErrorCode::corrupt, damage.describe() + std::string(way_out));
+  if (!input_.read_only && !in_cluster())
+    return fail(ErrorCode::corrupt, damage.describe() + std::string(way_out));
   result_.damage.push_back(std::move(damage));
   return {};
 }
@@ -345,7 +399,7 @@ Status Recovery::scan_sealed(std::size_t index) {
 
 Status Recovery::scan_current() {
   SegmentInfo& info = result_.table.current();
-  if (result_.last.value == 0) {  // nothing scanned before
+  if (result_.last.value < info.header.first_position.value) {  // nothing scanned before, or not to its end
     result_.committed = result_.last = Position{info.header.first_position.value - 1};
     result_.committed_head = result_.head = info.header.parent;
   }
@@ -370,9 +424,7 @@ Status Recovery::scan_current() {
   while (true) {
     VERITY_TRY_ASSIGN(ScanStep step, scanner.next(wait_));
     if (auto* const flush = std::get_if<ScannedFlush>(&step)) {
-      add_starts(*flush, info.header.first_position, result_.table.current_starts);
-      VERITY_TRY(take_committed(tail.take(*flush)));
-      last_flush_ = flush->header;
+      VERITY_TRY(take_flush(*flush, tail));
       continue;
     }
     result_.current = std::move(file);
@@ -385,18 +437,105 @@ Status Recovery::scan_current() {
       stop.what =
           "the file ends here, but it was made with " + std::to_string(info.header.size_bytes) + " bytes";
     }
-    return end_current(scanner, stop, tail);
+    const bool survives = stop.verdict == Verdict::damaged && in_cluster();
+    return survives ? survive(scanner, std::move(stop), tail) : end_current(stop, tail);
   }
 }
 
-Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop, UncommittedTail& tail) {
+Status Recovery::take_flush(const ScannedFlush& flush, UncommittedTail& tail) {
+  SegmentInfo& info = result_.table.current();
+  add_starts(flush, info.header.first_position, result_.table.current_starts);
+  VERITY_TRY(take_committed(tail.take(flush)));
+  last_flush_ = flush.header;
+  info.end_position = flush.header.end_position();
+  info.end_offset = flush.end;
+  mark_ =
+      std::max(std::min(mark_, Position{flush.header.first_position.value - 1}), flush.header.durable_mark);
+  result_.next_flush = flush.header.sequence + 1;
+  result_.sealed = flush.header.kind == FlushKind::seal;
+  return {};
+}
+
+Status Recovery::survive(SegmentScanner& scanner, ScanStop stop, UncommittedTail& tail) {
+  VERITY_TRY_ASSIGN(BehindDamage behind, look_behind(wait_, scanner, std::move(stop), input_.checkpoint));
+  for (const Hole& hole : behind.holes) {
+    const View view = hole.flushes.front().entries.front()->header().view;
+    const Position known = last_of_view(tail, view, hole.known);
+    VERITY_TRY(take_committed(tail.take_up_to(known)));
+    leave_hole(hole.stop, known, hole.end(), hole.parent, tail);
+    for (const ScannedFlush& flush : hole.flushes) VERITY_TRY(take_flush(flush, tail));
+  }
+  if (behind.end.verdict == Verdict::damaged) {
+    VERITY_TRY(give_up_end(behind.end, behind.known, tail));
+    behind.end.verdict = Verdict::end_of_log;
+    behind.end.written_end = result_.table.current().header.size_bytes;
+  }
+  return end_current(behind.end, tail);
+}
+
+// Positions up to `end`, which are committed, are damaged; `head` is the hash of the last of them.
+void Recovery::leave_hole(const ScanStop& stop, Position known, Position end, const Sha256Digest& head,
+                          UncommittedTail& tail) {
+  SegmentInfo& info = result_.table.current();
+  const Position begin = std::max(known.next(), info.header.first_position);
+  tail.drop_from(begin);  // maybe not what was committed
+  result_.table.current_starts.resize(begin.value - info.header.first_position.value);
+  result_.table.current_starts.resize(end.value - info.header.first_position.value, 0);
+  info.end_position = end;
+  result_.committed = result_.last = Position{end.value - 1};
+  result_.committed_head = result_.head = head;
+  if (result_.last > result_.applied) deriving_ = false;
+  result_.damage.push_back({in_log(current_segment_name), stop.offset, begin, stop.what});
+}
+
+// Entries may be lost from `stop` on. Of what is left before it, that counts which cannot have been replaced by what is lost.
+Status Recovery::give_up_end(const ScanStop& stop, Position known, UncommittedTail& tail) {
+  const SegmentInfo& info = result_.table.current();
+  const std::string place = in_log(current_segment_name) + " at offset " + std::to_string(stop.offset);
+  if (stop.position <= input_.checkpoint) {
+    VERITY_TRY(input_.mark_lost(input_.checkpoint.next()));
+    leave_hole(stop, known, input_.checkpoint.next(), input_.checkpoint_hash, tail);
+    result_.committed_timestamp = result_.last_timestamp = input_.checkpoint_timestamp;
+    result_.notes.push_back(place + ": damaged up to the checkpoint, and behind it (" + stop.what + ")");
+    return {};
+  }
+  const Position keep =
+      last_of_view(tail, input_.log_view,
+                   std::max({known, input_.checkpoint, Position{info.header.first_position.value - 1}}));
+  VERITY_TRY(input_.mark_lost(keep.next()));
+  result_.notes.push_back(place + ": damaged (" + stop.what + "); what may be lost from position " +
+                          keep.next().describe() + " on is fetched from the other nodes");
+  if (keep.next() == info.end_position) return {};
+  tail.drop_from(keep.next());
+  doubtful_ = keep.next();
+  return {};
+}
+
+// Says in the file, too, that what it holds from there on counts for nothing.
+Status Recovery::write_replace() {
+  SegmentInfo& info = result_.table.current();
+  const FlushPlace place{.cluster_id = input_.cluster_id,
+                         .segment = info.header.sequence,
+                         .offset = info.end_offset,
+                         .sequence = result_.next_flush,
+                         .durable_mark = result_.last,
+                         .committed = result_.committed,
+                         .block_bytes = info.header.block_bytes};
+  AlignedBuffer buffer;
+  const ByteCount size = build_replace(place, *doubtful_, result_.head, {}, buffer);
+  VERITY_TRY(
+      result_.current->write(wait_, info.end_offset, buffer.view().first(size), io::Durability::durable));
+  ++result_.next_flush;
+  info.end_offset += size;
+  info.end_position = *doubtful_;
+  result_.table.current_starts.resize(doubtful_->value - info.header.first_position.value);
+  return {};
+}
+
+Status Recovery::end_current(const ScanStop& stop, UncommittedTail& tail) {
   VERITY_TRY(take_tail(tail));
   SegmentInfo& info = result_.table.current();
-  info.end_position = scanner.next_position();
-  info.end_offset = scanner.offset();
-  result_.next_flush = scanner.next_sequence();
-  result_.marked = scanner.durable_mark() >= result_.last;
-  result_.sealed = scanner.sealed();
+  result_.marked = mark_ >= result_.last;
   if (stop.verdict == Verdict::damaged) {
     VERITY_TRY(report({in_log(current_segment_name), stop.offset, stop.position, stop.what}));
   }
@@ -410,9 +549,18 @@ Status Recovery::end_current(const SegmentScanner& scanner, const ScanStop& stop
   VERITY_TRY_ASSIGN(const AlignedBuffer last_flush, read_last_flush());
   // No ghost of an old tail may ever be read as log. What reads as zeros may be so in memory only, if an earlier start
   // failed to zero a tear and this device takes no direct I/O: all of it is zeroed.
-  const bool may_hide_a_tear = !input_.clean_stop && !scanner.sealed();
+  const bool may_hide_a_tear = !input_.clean_stop && !result_.sealed;
   const ByteCount zeros_end = may_hide_a_tear ? info.header.size_bytes : stop.written_end;
+  VERITY_TRY_ASSIGN(const ByteCount file_bytes, result_.current->size(wait_));
+  if (in_cluster() && !result_.sealed && file_bytes < info.header.size_bytes)
+    VERITY_TRY(result_.current->allocate(wait_, info.header.size_bytes));
   VERITY_TRY(zero_range(wait_, *result_.current, stop.offset, zeros_end));
+  if (header_lost_ && in_cluster()) {
+    VERITY_TRY(write_segment_header(wait_, *result_.current, info.header));
+    result_.notes.push_back(in_log(current_segment_name) +
+                            ": both copies of the segment header were damaged; made anew from the flushes");
+  }
+  if (doubtful_) VERITY_TRY(write_replace());
   if (stop.verdict == Verdict::torn) {
     result_.notes.push_back(in_log(current_segment_name) + " at offset " + std::to_string(stop.offset) +
                             ": dropped a torn flush that was never acknowledged (" + stop.what + ")");

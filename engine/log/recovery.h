@@ -29,6 +29,7 @@ struct RecoveryInput {
   // The last checkpoint: everything up to here is derived already. 0: none.
   Position checkpoint;
   Sha256Digest checkpoint_hash;
+  Timestamp checkpoint_timestamp;
   // Entries up to here are known to have been durable (node state, checkpoint).
   Position known_durable;
   ByteCount derive_bytes_max = 128 * MiB;
@@ -36,6 +37,13 @@ struct RecoveryInput {
   bool clean_stop = false;
   // Nothing is written: a damaged end is cut in memory only and reported.
   bool read_only = false;
+  // In a cluster: entries from this position on may be lost although they were acknowledged. Called before anything is
+  // changed; durable when it returns. With it a damaged end is cut off, and damage of what is committed is left to be
+  // repaired (Recovered::damage); without it the start is refused.
+  std::function<Status(Position)> mark_lost;
+  // The view whose log this is: entries of that view have not been replaced since.
+  View log_view;
+  ByteCount segment_bytes = 64 * MiB;  // of a current segment that has to be made anew
   // Every verified entry after the checkpoint that is known to be committed, in order. Not called when there is no
   // checkpoint and the sealed segments have more than `derive_bytes_max`: then the caller derives everything in the
   // background (replay.h).
@@ -59,7 +67,7 @@ struct Recovered {
   Position applied;                // up to here `apply` was called (or the checkpoint)
   bool marked = true;              // the last flush is covered by a durable mark
   bool sealed = false;             // the current segment takes no more: the switch is still to be completed
-  std::vector<Damage> damage;      // not empty: the log may only be read
+  std::vector<Damage> damage;      // not empty: the log may only be read, or in a cluster is to be repaired
   std::vector<std::string> notes;  // what was dropped, completed or repaired; for the operator
 };
 

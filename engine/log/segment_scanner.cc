@@ -4,6 +4,7 @@
 #include "io/file.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace verity::log {
 namespace {
@@ -118,8 +119,55 @@ Result<ScanStep> SegmentScanner::next(io::Wait& wait) {
 const Sha256Digest* SegmentScanner::parent_of(FlushKind kind, Position first) const {
   if (first == position_ && kind != FlushKind::replace) return &heads_.back();
   const bool goes_back = first < position_ && first > committed_ && first >= header_.first_position;
-  if (kind != FlushKind::replace || !goes_back) return nullptr;
+  if (kind != FlushKind::replace || !goes_back || position_.value - first.value >= heads_.size())
+    return nullptr;
   return &heads_[heads_.size() - 1 - (position_.value - first.value)];
+}
+
+Result<std::optional<Sha256Digest>> SegmentScanner::skip_damage(io::Wait& wait) {
+  VERITY_ASSERT(stop_);
+  for (ByteCount at = offset_; at + header_.block_bytes <= file_bytes_; at += header_.block_bytes) {
+    VERITY_TRY_ASSIGN(const bool taken, take_up_at(wait, at));
+    if (taken) return heads_.front();
+  }
+  return std::nullopt;
+}
+
+Result<bool> SegmentScanner::take_up_at(io::Wait& wait, ByteCount at) {
+  VERITY_TRY_ASSIGN(const bool readable, fetch(wait, at, header_.block_bytes));
+  if (!readable) return false;
+  const ByteView block = fetched(at, header_.block_bytes);
+  const std::optional<FlushHeader> header = decode_flush_header(block);
+  const bool follows = header && header->segment == header_.sequence && header->sequence >= sequence_ &&
+                       header->offset == at && header->first_position > committed_;
+  if (!follows) return false;
+  Sha256Digest parent;
+  if (header->kind == FlushKind::entries) {
+    const Result<EntryHeader> entry = decode_entry_header(block.subspan(flush_header_bytes));
+    if (!entry) return false;
+    parent = entry->parent;
+  } else if (const auto named = decode_parent(*header, block)) {
+    parent = *named;
+  } else {
+    return false;
+  }
+  const auto before = std::tuple(offset_, sequence_, position_, heads_);
+  offset_ = at;
+  sequence_ = header->sequence;
+  position_ = header->first_position;
+  heads_ = {parent};
+  if (header->kind == FlushKind::replace) {  // of something that is not known here
+    position_ = position_.next();
+    heads_.emplace_back();
+  }
+  Result<Look> looked = look(wait);
+  if (looked && std::holds_alternative<ScannedFlush>(*looked)) {
+    stop_.reset();
+    return true;
+  }
+  std::tie(offset_, sequence_, position_, heads_) = before;
+  if (!looked) return std::unexpected(looked.error());
+  return false;
 }
 
 void SegmentScanner::accept(const ScannedFlush& flush) {

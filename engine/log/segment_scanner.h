@@ -51,6 +51,12 @@ class SegmentScanner {
   // a flush: a device may once serve what stood there before, or nothing.
   Result<ScanStep> next(io::Wait& wait);
 
+  // After a stop: goes on behind it, at the next flush that is intact by itself and says that it belongs there; nothing: there
+  // is none. Returns the hash of the entry before it. The chain is taken up with what that flush says of the entry before it. What was committed() before is still
+  // known; what lies between that and the flush is known again only when its hashes are found to lead there: the place that
+  // is skipped may have held a replacement.
+  Result<std::optional<Sha256Digest>> skip_damage(io::Wait& wait);
+
   // After the flushes returned so far.
   ByteCount offset() const { return offset_; }
   std::uint64_t next_sequence() const { return sequence_; }
@@ -71,6 +77,8 @@ class SegmentScanner {
   using Look = std::variant<ScannedFlush, Suspicion>;
 
   Result<Look> look(io::Wait& wait);
+  // Takes the flush at `at` for the next one, if it is any.
+  Result<bool> take_up_at(io::Wait& wait, ByteCount at);
   // The chain hash of the entry before `first`; null if a flush cannot begin there.
   const Sha256Digest* parent_of(FlushKind kind, Position first) const;
   void accept(const ScannedFlush& flush);

@@ -35,7 +35,7 @@ struct SegmentInfo {
 
 struct SegmentTable {
   std::vector<SegmentInfo> segments;  // by sequence; the last one is the current one
-  // Where each entry of the current segment starts, beginning with its first position.
+  // Where each entry of the current segment starts, beginning with its first position; 0: that place is damaged.
   std::vector<std::uint32_t> current_starts;
   // For reading the current segment whatever its name is at the moment.
   std::shared_ptr<io::File> current_reader;

@@ -3,13 +3,15 @@
 namespace verity::log {
 
 std::vector<PlacedEntry> UncommittedTail::take(const ScannedFlush& flush) {
-  while (!entries_.empty() && entries_.back().entry->position() >= flush.header.first_position) {
-    entries_.pop_back();  // replaced
-  }
+  drop_from(flush.header.first_position);  // replaced
   for (std::size_t i = 0; i < flush.entries.size(); ++i) {
     entries_.push_back({flush.entries[i], flush.starts[i]});
   }
   return flush.header.kind == FlushKind::seal ? take_all() : take_up_to(flush.header.committed);
+}
+
+void UncommittedTail::drop_from(Position position) {
+  while (!entries_.empty() && entries_.back().entry->position() >= position) entries_.pop_back();
 }
 
 std::vector<PlacedEntry> UncommittedTail::take_all() {

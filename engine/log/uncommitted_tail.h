@@ -26,6 +26,9 @@ class UncommittedTail {
   std::vector<PlacedEntry> take(const ScannedFlush& flush);
   // Everything that is left.
   std::vector<PlacedEntry> take_all();
+  // Those from `position` on are not to be relied upon.
+  void drop_from(Position position);
+  const std::deque<PlacedEntry>& entries() const { return entries_; }
   // The part of it up to `position`, which somebody else knows to be committed.
   std::vector<PlacedEntry> take_up_to(Position position);
 

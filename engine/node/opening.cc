@@ -145,7 +145,7 @@ Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& o
   return state.is_member ? Status() : found_cluster(wait, world, *opened.meta, state, *transport);
 }
 
-Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
+Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened, bool is_alone) {
   VERITY_TRY_ASSIGN(const bool log_exists, has_segments(wait, *opened.log_directory));
   if (!log_exists && !opened.state->founded && !options.read_only) {
     VERITY_TRY(log::create_first_segment(wait, *opened.log_directory, opened.state->cluster_id,
@@ -161,6 +161,19 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
   input.derive_bytes_max = 2 * options.tuning.checkpoint_bytes;
   input.clean_stop = opened.clean_stop;
   input.read_only = options.read_only;
+  input.checkpoint_timestamp = opened.derived->recorded_at;
+  input.log_view = opened.state->log_view;
+  input.segment_bytes = options.segment_bytes;
+  if (!is_alone) {
+    // Durable until the others have told what is missing: for a vote it makes all the difference whether this node never
+    // held an entry, or may have lost it.
+    input.mark_lost = [&](Position position) {
+      DurableState& state = *opened.state;
+      state.unknown_from = std::min(position, state.unknown_from.value_or(position));
+      state.durable_position = std::min(state.durable_position, Position{position.value - 1});
+      return save_state(wait, *opened.meta, state);
+    };
+  }
   input.apply = [&](const log::EntryPtr& entry) {
     return derive(wait, *entry, *opened.derived, opened.tree_nodes.get());
   };
@@ -226,7 +239,7 @@ Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::D
   opened.notes.insert(opened.notes.end(), loaded.notes.begin(), loaded.notes.end());
   opened.derived = loaded.derived ? std::move(loaded.derived) : std::make_unique<Derived>(limits, hash_seed);
   if (!options.read_only) VERITY_TRY(open_tree(wait, opened));
-  VERITY_TRY(recover_log(wait, options, opened));
+  VERITY_TRY(recover_log(wait, options, opened, transport == nullptr));
   return opened;
 }
 
