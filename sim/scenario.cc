@@ -51,6 +51,11 @@ NodeSetup draw_setup(Prng prng) {
   server.subscription_page_bytes_max = 1 * KiB << prng.below(6);
   server.heartbeat_interval = milliseconds(prng.between(100, 5000));
   server.stop_patience = milliseconds(prng.between(10, 2000));
+
+  tuning.sessions_max = prng.between(2, 20);
+  tuning.session_requests_kept = prng.between(1, 64);
+  server.native_requests_max = static_cast<std::uint32_t>(prng.between(1, 64));
+  server.native_bytes_max = 4 * KiB << prng.below(10);
   return setup;
 }
 
@@ -74,6 +79,8 @@ WorkloadPlan draw_work(Prng prng) {
   work.proofs = prng.below(30);
   work.leaves = prng.below(8);
   if (prng.chance(1, 2)) work.tenant_lifetime = milliseconds(prng.between(50, 1500));
+  work.native_writers = prng.below(3);
+  work.native_followers = prng.below(2);
   return work;
 }
 
@@ -184,6 +191,13 @@ const std::vector<Entry>& entries() {
        [](Scenario& s) {
          s.work.keys = 95;
          s.work.conflicts = 10;
+       }},
+      {{"sessions", "native clients that send again what was lost, across crashes"},
+       {{power_cut, 1}, {kill, 1}, {clean_restart, 1}, {network_trouble, 3}},
+       DamageClass::none,
+       [](Scenario& s) {
+         s.work.native_writers = 4;
+         s.work.native_followers = 1;
        }},
       {{"subscriptions", "followers across crashes and resets"},
        {{power_cut, 1}, {network_trouble, 3}, {clean_restart, 1}},

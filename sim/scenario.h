@@ -76,8 +76,10 @@ struct WorkloadPlan {
   std::uint64_t conflicts = 3;  // a used key with another body
   std::uint64_t nonsense = 2;   // requests that must be refused
   std::uint64_t cloud_events = 10;
-  std::uint64_t proofs = 5;    // of the reads
-  std::uint64_t leaves = 3;    // clients that crash in the middle of an append, and come back
+  std::uint64_t proofs = 5;  // of the reads
+  std::uint64_t leaves = 3;  // clients that crash in the middle of an append, and come back
+  std::uint64_t native_writers = 0;
+  std::uint64_t native_followers = 0;
   Duration tenant_lifetime{};  // mean, of the last tenant; zero: it stays
 };
 

@@ -3,6 +3,7 @@
 #include "sim/append_request.h"
 #include "sim/auditor.h"
 #include "sim/landlord.h"
+#include "sim/native_client.h"
 #include "sim/nonsense.h"
 #include "sim/prover.h"
 #include "sim/reader.h"
@@ -42,6 +43,10 @@ void Workload::start() {
   for (std::uint64_t i = 0; i < crowd_.scenario.work.clients; ++i)
     spawn("client", i, [this](io::Wait& wait, Client& client) { run_client(wait, client); });
   for (std::uint64_t i = 0; i < crowd_.scenario.work.subscribers; ++i) spawn("subscriber", i, follow);
+  for (std::uint64_t i = 0; i < crowd_.scenario.work.native_writers; ++i)
+    spawn("native writer", i, append_natively);
+  for (std::uint64_t i = 0; i < crowd_.scenario.work.native_followers; ++i)
+    spawn("native follower", i, follow_natively);
   if (crowd_.scenario.work.tenants > 1) spawn("landlord", 0, keep_tenants);
 }
 

@@ -2,6 +2,7 @@
 
 #include "engine/log/field_reader.h"
 #include "engine/log/varint.h"
+#include "io/base/assert.h"
 
 #include <algorithm>
 #include <array>
@@ -17,9 +18,6 @@ constexpr std::uint64_t text_bytes_max = 64 * MiB;
 // Of what a state is called; a report with another word is not believed.
 constexpr std::array<std::string_view, 7> states = {"leader",   "follower", "candidate", "read_only",
                                                     "starting", "stopping", "failed"};
-// What an append may carry.
-constexpr std::uint8_t has_key = 1;
-constexpr std::uint8_t has_session = 2;
 constexpr auto refusal_codes = static_cast<std::uint8_t>(RefusalCode::cancelled) + 1;
 
 void put_text(Bytes& out, std::string_view text) {
@@ -118,18 +116,22 @@ Bytes encode(const AppendRequest& request) {
     put_varint(out, stream.events.size());
     for (const NewEvent& event : stream.events) put_event(out, event);
   }
-  put(out,
-      static_cast<std::uint8_t>((request.idempotency ? has_key : 0) | (request.session ? has_session : 0)));
+  put(out, static_cast<std::uint8_t>(request.idempotency.has_value()));
   if (request.idempotency) {
     put_text(out, request.idempotency->key);
     put(out, request.idempotency->request_digest);
   }
-  if (request.session) {
-    put(out, request.session->session);
-    put_varint(out, request.session->number);
-    put(out, static_cast<std::uint8_t>(request.session->is_retry));
-  }
+  put(out, std::uint8_t{0});
+  if (request.session) add_session(out, *request.session);
   return out;
+}
+
+void add_session(Bytes& request, const SessionRequest& session) {
+  VERITY_ASSERT(request.back() == std::byte{0});
+  request.back() = std::byte{1};
+  put(request, session.session);
+  put_varint(request, session.number);
+  put(request, static_cast<std::uint8_t>(session.is_retry));
 }
 
 Result<AppendRequest> decode_append(ByteView bytes) {
@@ -145,13 +147,12 @@ Result<AppendRequest> decode_append(ByteView bytes) {
     const std::uint64_t events = take_count(from, "events", 7);
     for (std::uint64_t j = 0; j < events && from.ok(); ++j) stream.events.push_back(take_event(from));
   }
-  const std::uint8_t flags = from.byte("flags", 0, has_key | has_session);
-  if (flags & has_key) {
+  if (from.byte("has a key", 0, 1) == 1) {
     request.idempotency.emplace();
     request.idempotency->key = text(from, "key");
     request.idempotency->request_digest = from.value<Sha256Digest>("request digest");
   }
-  if (flags & has_session) {
+  if (from.byte("has a session", 0, 1) == 1) {
     request.session.emplace();
     request.session->session = from.value<Id128>("session");
     request.session->number = from.number("request number", 1);

@@ -41,6 +41,8 @@ struct NodeReport {
 
 Bytes encode(const NodeReport& report);
 Bytes encode(const AppendRequest& request);
+// To the end of an encoded request that names no session.
+void add_session(Bytes& request, const SessionRequest& session);
 Bytes encode(const AppendReceipt& receipt);
 Bytes encode(const TenantInfo& info);
 Bytes encode(const Refusal& refusal);

@@ -63,6 +63,7 @@ struct NodeStatus {
   std::vector<std::string> damage;     // one line each: file, offset, position, what
   std::vector<NodePeer> peers;         // none of a node that is alone
   std::uint64_t messages_dropped = 0;  // to them
+  std::uint64_t session_requests_kept = 256;
 };
 
 class Node {

@@ -335,6 +335,7 @@ NodeStatus NodeImpl::status() const {
   status.tenants = derived_.catalogue.count();
   status.index_ready = index_ready_;
   status.damage = damage_;
+  status.session_requests_kept = options_.tuning.session_requests_kept;
   status.peers = peers();
   if (transport_ != nullptr) status.messages_dropped = transport_->messages_dropped();
   if (const auto refusal = why_not_ready()) status.reason = refusal->detail;

@@ -6,8 +6,10 @@
 #include "io/logger.h"
 #include "io/network.h"
 #include "net/http/request_parser.h"
+#include "net/native/messages.h"
 #include "net/server/api.h"
 #include "net/server/context.h"
+#include "net/server/native_connection.h"
 #include "net/server/response_writer.h"
 
 #include <algorithm>
@@ -66,6 +68,8 @@ class Connection {
 
   void run() {
     if (!await_request(options_.header_timeout)) return;
+    const bool is_native = buffer_[begin_] == std::byte{native::first_byte};
+    if (is_native && kind_ == ListenerKind::client) return serve_native(context_, *socket_, buffered());
     if (refuse_other_protocols()) return;
     while (serve_request() && await_request(options_.keep_alive_timeout)) continue;
   }

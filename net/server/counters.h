@@ -15,6 +15,8 @@ struct ServerCounters {
   std::uint64_t connections = 0;          // open now
   std::uint64_t connections_refused = 0;  // over the limit
   std::uint64_t subscriptions = 0;        // open now
+  std::uint64_t native_connections = 0;   // open now, of those above
+  std::uint64_t native_requests = 0;      // taken
 };
 
 }  // namespace verity::server

@@ -162,6 +162,10 @@ void add_server(Families& families, const Context& context) {
   families.gauge("verity_http_subscriptions", "Subscriptions open now", counters.subscriptions);
   families.counter("verity_http_connections_refused_total", "Connections refused over the limit",
                    counters.connections_refused);
+  families.gauge("verity_native_connections", "Client connections that speak the native protocol, now",
+                 counters.native_connections);
+  families.counter("verity_native_requests_total", "Requests taken over the native protocol",
+                   counters.native_requests);
   families.gauge("verity_http_memory_bytes", "Request bodies and answers in memory now",
                  context.memory.held());
   families.gauge("verity_uptime_seconds", "Time since this server started",

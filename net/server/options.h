@@ -30,6 +30,10 @@ struct ServerOptions {
   ByteCount read_page_bytes_max = 1 * MiB;
   ByteCount subscription_page_bytes_max = 256 * KiB;
 
+  // What a connection of the native protocol may have under way.
+  std::uint32_t native_requests_max = 256;
+  ByteCount native_bytes_max = 16 * MiB;
+
   Duration header_timeout = 10s;      // from its first byte to the end of its header
   Duration body_idle_timeout = 30s;   // between two pieces of a body, which also needs 1 KB/s on average
   Duration write_idle_timeout = 30s;  // until the peer takes another piece of an answer

@@ -9,10 +9,9 @@ class SessionTest : public NodeFixture {
   static Outcome<AppendReceipt> ask(io::Wait& wait, Node& node, const SessionRequest& request,
                                     std::string_view data, Expectation expected = {}) {
     return node.append(
-        wait,
-        {.tenant = "default",
-         .streams = {{.stream = "s", .expected = expected, .events = {{.type = "t", .data = data}}}},
-         .session = request});
+        wait, {.tenant = "default",
+               .streams = {{.stream = "s", .expected = expected, .events = {{.type = "t", .data = data}}}},
+               .session = request});
   }
   static std::optional<RefusalCode> refusal_of(const Outcome<AppendReceipt>& outcome) {
     return outcome ? std::nullopt : std::optional(outcome.error().code);

@@ -1,0 +1,183 @@
+// The client against a server over a network in memory.
+#include "net/client/client.h"
+
+#include "engine/node/forwarding_codec.h"
+#include "net/server/testing/server_fixture.h"
+
+namespace verity::client {
+namespace {
+
+using node::RefusalCode;
+using server::testing::ServerFixture;
+
+class ClientTest : public ServerFixture {
+ protected:
+  // Runs `body` with a client that knows the server, and a dead address before it.
+  void with_client(const std::function<void(io::Wait&, Client&)>& body) {
+    run([&](io::Wait& wait) {
+      create_tenant(wait);
+      ClientOptions options;
+      options.nodes = {{"nobody", 7000}, server_->address()};
+      options.request_timeout = 5s;
+      Client client(world_, options);
+      client.start();
+      body(wait, client);
+      client.stop(wait);
+    });
+  }
+
+  static node::AppendRequest one(std::string_view data, std::string_view tenant = "acme") {
+    return {.tenant = tenant, .streams = {{.stream = "s", .events = {{.type = "t", .data = data}}}}};
+  }
+};
+
+TEST_F(ClientTest, AppendsReadsAndWaits) {
+  with_client([&](io::Wait& wait, Client& client) {
+    const auto receipt = client.append(wait, one(R"({"n": 1.0})"));
+    ASSERT_TRUE(receipt) << receipt.error().describe();
+    EXPECT_EQ(receipt->streams[0].first_revision, Revision{0});
+    EXPECT_EQ(client.connected_to(), NodeId{1});
+    const auto page = client.read(wait, {.tenant = "acme", .stream = "s"});
+    ASSERT_TRUE(page) << page.error().describe();
+    ASSERT_EQ(page->events.size(), 1u);
+    EXPECT_EQ(page->events[0].data, R"({"n": 1.0})");
+    // Nothing there yet: it is waited for.
+    loop_.spawn("later", [&] {
+      io::Wait own(loop_);
+      ASSERT_TRUE(own.sleep(10s));
+      EXPECT_TRUE(client.append(own, one("2")));
+    });
+    const Instant asked = wait.now();
+    const auto next = client.read(wait, {.tenant = "acme", .stream = "s", .from = *page->next}, 30s);
+    ASSERT_TRUE(next) << next.error().describe();
+    ASSERT_EQ(next->events.size(), 1u);
+    EXPECT_EQ(next->events[0].data, "2");
+    EXPECT_GE(wait.now() - asked, 10s);
+  });
+}
+
+TEST_F(ClientTest, ManyAtOnceOverOneConnection) {
+  node_.append_delay = 1s;
+  with_client([&](io::Wait& wait, Client& client) {
+    std::size_t answered = 0;
+    const Instant begun = wait.now();
+    for (int i = 0; i < 100; ++i) {
+      client.submit(one("1"), [&](const node::Outcome<node::AppendReceipt>& outcome) {
+        EXPECT_TRUE(outcome);
+        ++answered;
+      });
+    }
+    while (answered < 100) ASSERT_TRUE(wait.sleep(10ms));
+    EXPECT_LT(wait.now() - begun, 3s);
+    EXPECT_EQ(client.connections(), 1u);
+  });
+}
+
+TEST_F(ClientTest, RefusalsArriveWithWhatTheyName) {
+  with_client([&](io::Wait& wait, Client& client) {
+    node::AppendRequest request = one("1");
+    request.streams[0].expected = {node::Expectation::Kind::exists};
+    const auto refused = client.append(wait, request);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, RefusalCode::expectation_failed);
+    ASSERT_EQ(refused.error().failed_expectations.size(), 1u);
+    EXPECT_EQ(refused.error().failed_expectations[0].stream, "s");
+    EXPECT_EQ(client.append(wait, one("1", "nobody")).error().code, RefusalCode::tenant_not_found);
+    const auto fault = client.append(wait, one("{\"n\":}"));
+    ASSERT_FALSE(fault);
+    EXPECT_EQ(fault.error().code, RefusalCode::invalid_request);
+    EXPECT_NE(fault.error().detail.find("stream 's', event 0: data"), std::string::npos);
+    EXPECT_TRUE(node_.events.empty());
+  });
+}
+
+TEST_F(ClientTest, WhatIsRefusedForNowIsTriedAgain) {
+  with_client([&](io::Wait& wait, Client& client) {
+    ASSERT_TRUE(client.append(wait, one("1")));
+    node_.refuse_next = node::Refusal{RefusalCode::not_leader, "an election is under way"};
+    EXPECT_TRUE(client.append(wait, one("2")));
+    EXPECT_EQ(client.retries(), 1u);
+    EXPECT_EQ(node_.events.size(), 2u);
+  });
+}
+
+TEST_F(ClientTest, WithoutAnAnswerTheOutcomeIsNotKnown) {
+  with_client([&](io::Wait& wait, Client& client) {
+    node_.append_delay = 1h;
+    const auto outcome = client.append(wait, one("1"));
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, RefusalCode::outcome_unknown);
+    io::Wait soon = wait.within(1s);
+    EXPECT_EQ(client.append(soon, one("1")).error().code, RefusalCode::outcome_unknown);
+  });
+}
+
+TEST_F(ClientTest, AServerThatStopsAnswersWhatIsUnderWay) {
+  node_.append_delay = 1s;
+  with_client([&](io::Wait& wait, Client& client) {
+    std::optional<bool> carried_out;
+    ASSERT_TRUE(client.append(wait, one("1")));
+    client.submit(one("2"), [&](const node::Outcome<node::AppendReceipt>& outcome) {
+      carried_out = outcome.has_value();
+    });
+    ASSERT_TRUE(wait.sleep(100ms));
+    server_->stop(wait);
+    EXPECT_EQ(carried_out, true);
+  });
+}
+
+// ---- what no client of ours sends
+
+class RawNative : public ServerFixture {
+ protected:
+  static std::string frame_of(native::Type type, std::uint64_t sequence, ByteView payload) {
+    Bytes bytes;
+    frame::append_frame(bytes, {.type = static_cast<std::uint16_t>(type), .sequence = sequence}, payload);
+    return std::string(as_text(bytes));
+  }
+  // The refusal of the connection that ends it.
+  node::Refusal answer_to(io::Wait& wait, std::string_view bytes) {
+    auto client = connect(wait);
+    EXPECT_TRUE(client.send(bytes));
+    const std::string all = client.receive_all();
+    frame::Decoder decoder;
+    std::optional<node::Refusal> last;
+    for (std::size_t at = 0; at < all.size();) {
+      const MutableByteView room = decoder.room();
+      const std::size_t count = std::min(room.size(), all.size() - at);
+      std::memcpy(room.data(), all.data() + at, count);
+      decoder.added(count);
+      at += count;
+      while (const auto frame = decoder.next().value()) {
+        if (frame->head.type != static_cast<std::uint16_t>(native::Type::refusal)) continue;
+        EXPECT_EQ(ByteReader(frame->payload).get<std::uint64_t>(), 0u);
+        last = node::decode_refusal(frame->payload.subspan(native::tag_bytes)).value();
+      }
+    }
+    return last.value_or(node::Refusal{RefusalCode::cancelled, "closed without a word"});
+  }
+};
+
+TEST_F(RawNative, WhatMakesNoSenseEndsTheConnectionWithAReason) {
+  run([&](io::Wait& wait) {
+    const std::string hello = frame_of(native::Type::hello, 0, native::encode(native::Hello{}));
+    EXPECT_NE(answer_to(wait, "VERSION-CONTROL / HTTP/1.1\r\n\r\n").detail.find("no frame begins with"),
+              std::string::npos);
+    EXPECT_EQ(answer_to(wait, frame_of(native::Type::append, 0, {})).detail,
+              "the first message is not a hello");
+    EXPECT_EQ(
+        answer_to(wait, frame_of(native::Type::hello, 0, native::encode(native::Hello{2, 9, ""}))).detail,
+        "this server speaks version 1 of the native protocol");
+    EXPECT_EQ(answer_to(wait, hello + frame_of(native::Type::append, 1, {})).detail,
+              "a request without its tag");
+    const std::uint64_t tag = 1;
+    EXPECT_EQ(
+        answer_to(wait, hello + frame_of(native::Type::page, 1, std::as_bytes(std::span(&tag, 1)))).detail,
+        "a message of type 35 does not belong here");
+    EXPECT_NE(answer_to(wait, hello + hello).detail.find("frame number 0 where 1 comes next"),
+              std::string::npos);
+  });
+}
+
+}  // namespace
+}  // namespace verity::client

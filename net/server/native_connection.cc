@@ -1,0 +1,317 @@
+#include "net/server/native_connection.h"
+
+#include "engine/node/forwarding_codec.h"
+#include "engine/node/node.h"
+#include "io/fiber/loop.h"
+#include "io/fiber/sync.h"
+#include "io/logger.h"
+#include "io/network.h"
+#include "net/frame/frame.h"
+#include "net/http/append_body.h"
+#include "net/native/messages.h"
+#include "net/server/context.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace verity::server {
+namespace {
+
+using native::Type;
+using node::Refusal;
+using node::RefusalCode;
+
+constexpr ByteCount hello_bytes_max = 1 * KiB;
+// Requests up to this size are covered by the limit on connections; larger ones ask the budget.
+constexpr ByteCount unbudgeted_bytes = 16 * KiB;
+// From here on answers wait for the client to take some.
+constexpr std::size_t unsent_bytes_max = 4 * MiB;
+// Reads that wait for a place that never comes, appends that wait for a leader.
+constexpr Duration request_patience = 20s;
+
+// Nothing: every event's data and metadata are JSON.
+std::optional<Refusal> find_fault(http::JsonChecker& json, const node::AppendRequest& request) {
+  for (const node::StreamAppend& stream : request.streams) {
+    std::size_t index = 0;
+    for (const node::NewEvent& event : stream.events) {
+      for (const auto& [name, text] :
+           {std::pair("data", event.data), std::pair("metadata", event.metadata)}) {
+        if (text.empty()) continue;  // data that is missing is refused by the node
+        if (const auto fault = json.find_fault(text, http::event_depth_max)) {
+          return Refusal{RefusalCode::invalid_request, "stream '" + std::string(stream.stream) + "', event " +
+                                                           std::to_string(index) + ": " + name + ": " +
+                                                           *fault};
+        }
+      }
+      ++index;
+    }
+  }
+  return std::nullopt;
+}
+
+class NativeConnection {
+ public:
+  NativeConnection(Context& context, io::Socket& socket)
+      : context_(context),
+        socket_(socket),
+        active_(context.world.loop, &context.aborting),
+        idle_(context.world.loop, &context.stopping),
+        decoder_(hello_bytes_max) {}
+
+  void run(ByteView begun) {
+    std::ranges::copy(begun, decoder_.room().begin());
+    decoder_.added(begun.size());
+    fibers_.add();
+    context_.world.loop.spawn("native writer", [this] {
+      write_all();
+      fibers_.done();
+    });
+    if (greet()) {
+      decoder_.set_payload_bytes_max(frame::payload_bytes_limit);
+      while (take_request()) continue;
+    }
+    // What is under way is answered, then the connection ends.
+    ignore(requests_.wait(active_), "a stop that has lost its patience cuts what is left");
+    closing_ = true;
+    work_.notify_all();
+    io::Wait unconditional(context_.world.loop);
+    if (active_.is_cancelled()) cut_.cancel();
+    ignore(requests_.wait(unconditional), "without deadline it cannot fail");
+    ignore(fibers_.wait(unconditional), "without deadline it cannot fail");
+  }
+
+ private:
+  // The next frame; nothing when the connection is to end.
+  std::optional<frame::Frame> next_frame(Duration patience) {
+    while (true) {
+      auto frame = decoder_.next();
+      if (!frame) {
+        refuse_connection({RefusalCode::invalid_request, frame.error().message});
+        return std::nullopt;
+      }
+      if (*frame) return **frame;
+      io::Wait patient = idle_.within(patience);
+      const auto count = socket_.read(patient, decoder_.room());
+      if (!count && count.error().code == ErrorCode::timed_out && requests_.count() > 0) continue;
+      if (!count || *count == 0) return std::nullopt;
+      decoder_.added(*count);
+    }
+  }
+
+  bool greet() {
+    const auto frame = next_frame(context_.options.header_timeout);
+    if (!frame) return false;
+    if (frame->head.type != static_cast<std::uint16_t>(Type::hello))
+      return refuse_connection({RefusalCode::invalid_request, "the first message is not a hello"});
+    const auto hello = native::decode_hello(frame->payload);
+    if (!hello) return refuse_connection({RefusalCode::invalid_request, hello.error().message});
+    if (hello->protocol_min > native::protocol || hello->protocol_max < native::protocol) {
+      return refuse_connection(
+          {RefusalCode::invalid_request,
+           "this server speaks version " + std::to_string(native::protocol) + " of the native protocol"});
+    }
+    if (context_.started == nullptr) {
+      Refusal refusal{RefusalCode::not_ready, "the node is starting: " + context_.status().reason};
+      refusal.retry_after = 1s;
+      return refuse_connection(refusal);
+    }
+    const node::NodeStatus status = context_.node().status();
+    send(Type::welcome, native::encode(native::Welcome{
+                            .node = status.node_id,
+                            .cluster_id = status.cluster_id,
+                            .requests_max = context_.options.native_requests_max,
+                            .bytes_max = context_.options.native_bytes_max,
+                            .numbers_kept = static_cast<std::uint32_t>(status.session_requests_kept),
+                            .leader = leader()}));
+    return true;
+  }
+
+  // Takes one request and starts it; false when no more are to come.
+  bool take_request() {
+    const auto frame = next_frame(context_.options.keep_alive_timeout);
+    if (!frame) return false;
+    const auto tag = ByteReader(frame->payload).get<std::uint64_t>();
+    if (!tag || *tag == 0)
+      return refuse_connection({RefusalCode::invalid_request, "a request without its tag"});
+    const ByteView fields = frame->payload.subspan(native::tag_bytes);
+    const auto type = static_cast<Type>(frame->head.type);
+    if (type == Type::who_leads) {
+      answer(*tag, Type::leader, native::encode(leader()));
+      return wait_for_room();
+    }
+    if (type != Type::open_session && type != Type::append && type != Type::read) {
+      return refuse_connection(
+          {RefusalCode::invalid_request,
+           "a message of type " + std::to_string(frame->head.type) + " does not belong here"});
+    }
+    ++context_.counters.native_requests;
+    start(*tag, type, Bytes(fields.begin(), fields.end()));
+    return wait_for_room();
+  }
+
+  void start(std::uint64_t tag, Type type, Bytes fields) {
+    requests_.add();
+    bytes_under_way_ += fields.size();
+    context_.world.loop.spawn("native request", [this, tag, type, fields = std::move(fields)] {
+      serve(tag, type, fields);
+      bytes_under_way_ -= fields.size();
+      requests_.done();
+      room_.notify_all();
+    });
+  }
+
+  bool wait_for_room() {
+    const ServerOptions& options = context_.options;
+    while (requests_.count() >= options.native_requests_max || bytes_under_way_ >= options.native_bytes_max ||
+           out_.size() >= unsent_bytes_max) {
+      if (!room_.wait(active_)) return false;
+    }
+    return !idle_.is_cancelled();
+  }
+
+  void serve(std::uint64_t tag, Type type, ByteView fields) {
+    io::Wait wait = active_.within(request_patience);
+    MemoryBudget::Share memory(context_.memory);
+    if (fields.size() > unbudgeted_bytes && !memory.grow_to(fields.size())) {
+      Refusal refusal{RefusalCode::overloaded, "too much is under way; try again soon"};
+      refusal.retry_after = 100ms;
+      return refuse(tag, refusal);
+    }
+    switch (type) {
+      case Type::open_session:
+        return open_session(wait, tag);
+      case Type::append:
+        return append(wait, tag, fields);
+      default:
+        return read(wait, tag, fields);
+    }
+  }
+
+  void open_session(io::Wait& wait, std::uint64_t tag) {
+    const auto session = context_.node().open_session(wait);
+    if (!session) return refuse(tag, session.error());
+    Bytes fields;
+    put(fields, *session);
+    answer(tag, Type::session, fields);
+  }
+
+  void append(io::Wait& wait, std::uint64_t tag, ByteView fields) {
+    const auto request = node::decode_append(fields);
+    if (!request) return refuse(tag, {RefusalCode::invalid_request, request.error().message});
+    if (auto fault = find_fault(context_.json, *request)) return refuse(tag, *fault);
+    const auto receipt = context_.node().append(wait, *request);
+    if (!receipt) return refuse(tag, receipt.error());
+    answer(tag, Type::receipt, node::encode(*receipt));
+  }
+
+  void read(io::Wait& wait, std::uint64_t tag, ByteView fields) {
+    auto asked = native::decode_read(fields);
+    if (!asked) return refuse(tag, {RefusalCode::invalid_request, asked.error().message});
+    asked->request.bytes_max = context_.options.read_page_bytes_max;
+    const Instant until = wait.now() + asked->wait;
+    while (true) {
+      const auto page = context_.node().read(wait, asked->request);
+      if (!page) return refuse(tag, page.error());
+      const bool is_done = !page->events.empty() || !page->next || wait.now() >= until;
+      if (is_done || context_.stopping.is_cancelled()) {
+        Bytes encoded = native::encode(*page);
+        if (encoded.size() + native::tag_bytes <= frame::payload_bytes_limit)
+          return answer(tag, Type::page, encoded);
+        return refuse(tag,
+                      {RefusalCode::limit_exceeded, "the page is larger than a frame; ask for fewer events"});
+      }
+      io::Wait patient = io::Wait(context_.world.loop, &context_.stopping, until);
+      context_.node().wait_for_events(patient, asked->request, page->awaited());
+      ignore(active_.yield(), "the next read notices");
+      wait = active_.within(request_patience);
+    }
+  }
+
+  native::Leader leader() const {
+    const node::NodeStatus status = context_.node().status();
+    if (status.leader == status.node_id) return {status.leader, context_.options.client_address.describe()};
+    for (const node::NodePeer& peer : status.peers) {
+      if (peer.id == status.leader && status.leader.value != 0) return {status.leader, peer.client_address};
+    }
+    return {status.leader, {}};
+  }
+
+  void answer(std::uint64_t tag, Type type, ByteView fields) {
+    Bytes payload;
+    payload.reserve(native::tag_bytes + fields.size());
+    put(payload, tag);
+    put_bytes(payload, fields);
+    send(type, payload);
+  }
+  void refuse(std::uint64_t tag, const Refusal& refusal) {
+    answer(tag, Type::refusal, node::encode(refusal));
+  }
+  // Always false: the connection ends behind it.
+  bool refuse_connection(const Refusal& refusal) {
+    context_.world.logger.log(io::LogLevel::info, "verity_native", "A connection is given up",
+                              {{"peer", socket_.peer().describe()}, {"reason", refusal.detail}});
+    refuse(0, refusal);
+    return false;
+  }
+
+  void send(Type type, ByteView payload) {
+    if (is_broken_) return;
+    frame::append_frame(out_, {.type = static_cast<std::uint16_t>(type), .sequence = sequence_++}, payload);
+    work_.notify_all();
+  }
+
+  // Answers that are done while a batch is written form the next one.
+  void write_all() {
+    io::Wait wait(context_.world.loop, &cut_);
+    while (true) {
+      if (out_.empty()) {
+        if (closing_) break;
+        ignore(work_.wait(wait), "the loop looks at what there is to do");
+        if (wait.is_cancelled()) return;
+        continue;
+      }
+      const Bytes batch = std::exchange(out_, {});
+      is_broken_ = !write(wait, batch);
+      if (is_broken_) out_.clear();
+      room_.notify_all();
+    }
+    if (!is_broken_) ignore(socket_.shutdown_write(wait), "the connection ends here, heard or not");
+  }
+
+  bool write(io::Wait& wait, ByteView batch) {
+    while (!batch.empty()) {
+      io::Wait patient = wait.within(context_.options.write_idle_timeout);
+      const auto count = socket_.write(patient, batch);
+      if (!count) return false;
+      batch = batch.subspan(*count);
+    }
+    return true;
+  }
+
+  Context& context_;
+  io::Socket& socket_;
+  io::Wait active_;  // while something is under way
+  io::Wait idle_;    // for what the client says next
+  frame::Decoder decoder_;
+  io::CancelSource cut_;
+
+  io::WaitGroup requests_;
+  ByteCount bytes_under_way_ = 0;
+  io::Signal room_;
+  Bytes out_;
+  std::uint64_t sequence_ = 0;  // of the next frame to be sent
+  io::Signal work_;
+  bool closing_ = false;
+  bool is_broken_ = false;  // nothing can be sent any more
+  io::WaitGroup fibers_;
+};
+
+}  // namespace
+
+void serve_native(Context& context, io::Socket& socket, ByteView begun) {
+  ++context.counters.native_connections;
+  NativeConnection(context, socket).run(begun);
+  --context.counters.native_connections;
+}
+
+}  // namespace verity::server
