@@ -49,6 +49,8 @@ std::vector<Setting> all_settings() {
   };
   work("clients", halve, &WorkloadPlan::clients, 1, 100);
   work("subscribers", halve, &WorkloadPlan::subscribers, 0, 100);
+  work("native_writers", halve, &WorkloadPlan::native_writers, 0, 100);
+  work("native_followers", halve, &WorkloadPlan::native_followers, 0, 100);
   work("tenants", halve, &WorkloadPlan::tenants, 1, 100);
   work("streams", halve, &WorkloadPlan::streams, 1, 100);
   work("subjects", drop, &WorkloadPlan::subjects, 1, 100);
