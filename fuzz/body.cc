@@ -51,14 +51,20 @@ void check_events(std::string_view bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
-  const int kind = input.take_byte() % 3;
+  const int kind = input.take_byte() % 5;
   if (kind == 0) {
     check_events(input.rest());
   } else if (kind == 1) {
     log::TenantBody body;
     check(input.rest(), body);
-  } else {
+  } else if (kind == 2) {
     log::FoundingBody body;
+    check(input.rest(), body);
+  } else if (kind == 3) {
+    log::MembersBody body;
+    check(input.rest(), body);
+  } else {
+    log::SettledBody body;
     check(input.rest(), body);
   }
   return 0;

@@ -61,6 +61,10 @@ class World {
       case 7:
       case 8:
         return complete_write();
+      case 9:
+        return step(Admit{member(input_.take_byte())});
+      case 10:
+        return step(Forget{member(input_.take_byte())});
       default:
         return step(Receive{member(input_.take_byte()), message()});
     }
@@ -107,6 +111,7 @@ class World {
       if (how % 16 == 1) entry.position = position();
       if (how % 16 == 2) entry.parent = digest(how);
       if (how % 16 == 3) entry.voters = std::make_shared<const MemberSet>(members());
+      if (how % 16 == 4) entry.settles = true;
       at = entry.position;
       parent = entry.hash;
       list.push_back(entry);
@@ -124,7 +129,7 @@ class World {
   }
 
   Message message() {
-    switch (input_.take_byte() % 11) {
+    switch (input_.take_byte() % 13) {
       case 0:
         return Prepare{view(), position(), range()};
       case 1: {
@@ -160,6 +165,14 @@ class World {
       }
       case 9:
         return TakeOver{view()};
+      case 10:
+        return AskLog{view()};
+      case 11: {
+        WholeLog log{.view = view(), .log_view = View{number()}, .committed = position()};
+        log.committed_hash = hash(log.committed);
+        log.tail = entries(log.committed, log.committed_hash);
+        return log;
+      }
       default:
         return Fetched{view(), range()};
     }
@@ -171,6 +184,13 @@ class World {
     EntryInfo entry{
         .position = journal.head().next(), .view = replica_->view(), .parent = journal.head_hash()};
     entry.hash = digest(static_cast<std::uint8_t>(100 + ++proposals_ % 100));
+    const std::uint8_t how = input_.take_byte();
+    if (how % 4 == 1) {
+      const MemberSet voters = members();
+      if (replica_->why_not_change(voters).empty()) entry.voters = std::make_shared<const MemberSet>(voters);
+    }
+    const Membership& membership = journal.membership();
+    if (how % 4 == 2) entry.settles = membership.unsettled && !membership.change;
     step(Propose{{entry}});
   }
 
@@ -234,7 +254,7 @@ class World {
         continue;
       }
       journal.committed_hash = entry.hash;
-      if (entry.voters) journal.voters = *entry.voters;
+      journal.membership.take(entry, true);
     }
     ReplicaOptions options{.self = self_};
     options.batch_entries_max = 2;

@@ -8,15 +8,8 @@ namespace {
 
 // As the chosen log says it, if everything up to `committed` is.
 Membership membership_of(const Vote& vote, Position committed) {
-  Membership membership{.voters = vote.voters, .change = {}};
-  for (const EntryInfo& entry : vote.tail) {
-    if (!entry.voters) continue;
-    if (entry.position <= committed || membership.voters.empty()) {
-      membership.voters = *entry.voters;
-    } else if (!membership.change) {
-      membership.change = JointChange{entry.position, *entry.voters};
-    }
-  }
+  Membership membership{.voters = vote.voters, .change = {}, .unsettled = {}};
+  for (const EntryInfo& entry : vote.tail) membership.take(entry, entry.position <= committed);
   return membership;
 }
 

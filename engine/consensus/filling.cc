@@ -51,6 +51,7 @@ void Replica::replace(Position first, std::deque<EntryInfo> entries) {
 
 // Goes on: fetches what is missing, then writes it.
 void Replica::fill() {
+  if (!filling_) return;  // what was committed on the way removed this node
   Filling& filling = *filling_;
   if (!is_saved() || filling.fetching || filling.written) return finish_filling();
   const Position have{filling.common.value + filling.got.size()};
@@ -126,11 +127,18 @@ void Replica::finish_filling() {
   const StartView& target = filling_->target;
   VERITY_ASSERT(journal_.head() == target.head() && journal_.head_hash() == target.head_hash());
   commit(std::min(filling_->committed, journal_.head()));
+  if (status_ != Status::filling) return;
   if (journal_.is_cutting()) return;  // what was cut off must not come back as the log of this view
-  if (journal_.durable() < target.head() || promises_.log_view == promises_.view) return;
+  if (journal_.durable() < target.head() || filling_->finishing) return;
+  filling_->finishing = true;
   Promises promises = promises_;
-  promises.log_view = promises_.view;
-  promises.unknown_from.reset();  // what this log does not hold was never committed
+  promises.log_view = filling_->log_view;
+  if (!filling_->adopts) {
+    promises.unknown_from.reset();  // what this log does not hold was never committed
+  } else if (promises.unknown_from) {
+    promises.unknown_from = std::max(*promises.unknown_from, target.head().next());
+  }
+  if (!promises.primary && promises.log_view < promises.view) promises.primary = candidate_of(promises.view);
   save(promises);
 }
 

@@ -8,13 +8,13 @@ namespace verity::consensus {
 
 std::string EntryInfo::describe() const {
   return position.describe() + "/" + view.describe() + " " + hash.describe().substr(0, 8) +
-         (voters ? " voters=" + voters->describe() : "");
+         (voters ? " voters=" + voters->describe() : "") + (settles ? " settled" : "");
 }
 
 Journal::Journal(JournalStart start)
     : base_(start.committed),
       base_hash_(start.committed_hash),
-      base_voters_(start.voters),
+      base_membership_(start.membership),
       committed_(start.committed),
       durable_(start.committed) {
   derive_membership();
@@ -48,7 +48,7 @@ bool Journal::continues(const EntryInfo& entry) const {
 
 void Journal::append(EntryInfo entry) {
   VERITY_ASSERT(continues(entry));
-  const bool changes_voters = entry.voters != nullptr;
+  const bool changes_voters = entry.voters != nullptr || entry.settles;
   entries_.push_back(std::move(entry));
   if (changes_voters) derive_membership();
 }
@@ -86,22 +86,14 @@ void Journal::forget_committed(std::size_t count, ByteCount bytes) {
     committed_bytes_ -= first.bytes;
     base_ = first.position;
     base_hash_ = first.hash;
-    if (first.voters) base_voters_ = *first.voters;
+    base_membership_.take(first, true);
     entries_.pop_front();
   }
 }
 
-// From the base on: the last committed word on it, and the first one after it.
 void Journal::derive_membership() {
-  membership_ = {.voters = base_voters_, .change = {}};
-  for (const EntryInfo& entry : entries_) {
-    if (!entry.voters) continue;
-    if (entry.position <= committed_ || membership_.voters.empty()) {
-      membership_.voters = *entry.voters;
-    } else if (!membership_.change) {
-      membership_.change = JointChange{entry.position, *entry.voters};
-    }
-  }
+  membership_ = base_membership_;
+  for (const EntryInfo& entry : entries_) membership_.take(entry, entry.position <= committed_);
 }
 
 std::string Journal::describe() const {

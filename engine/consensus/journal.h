@@ -23,7 +23,7 @@ class Canonical;
 struct JournalStart {
   Position committed;           // known to be
   Sha256Digest committed_hash;  // zeros at 0
-  MemberSet voters;             // as of `committed`; empty: the node is no member of anything yet
+  Membership membership;        // as of `committed`; no voters: the node is blank
   std::deque<EntryInfo> tail;   // committed+1 ..., all durable
 };
 
@@ -43,7 +43,7 @@ class Journal {
   // Those of base+1..head that are within [first, last].
   std::vector<EntryInfo> range(Position first, Position last) const;
 
-  // With the changes that are not committed.
+  // With the change that is not committed.
   const Membership& membership() const { return membership_; }
   // Who votes after committed().
   const MemberSet& committed_voters() const { return membership_.voters; }
@@ -75,7 +75,7 @@ class Journal {
 
   Position base_;
   Sha256Digest base_hash_;
-  MemberSet base_voters_;
+  Membership base_membership_;
   std::deque<EntryInfo> entries_;
   Position committed_;
   Position durable_;

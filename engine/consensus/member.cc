@@ -39,6 +39,14 @@ void MemberSet::remove(const Member& member) {
   --count_;
 }
 
+MemberSet MemberSet::without(const MemberSet& other) const {
+  MemberSet rest;
+  for (const Member& member : *this) {
+    if (!other.contains(member)) rest.add(member);
+  }
+  return rest;
+}
+
 std::size_t MemberSet::count_in(const MemberSet& other) const {
   return static_cast<std::size_t>(
       std::count_if(begin(), end(), [&](const Member& member) { return other.contains(member); }));

@@ -39,6 +39,8 @@ class MemberSet {
   bool add(const Member& member);
   void remove(const Member& member);
   void clear() { count_ = 0; }
+  // Ours that are not in the other one.
+  MemberSet without(const MemberSet& other) const;
   // How many of ours are in the other one.
   std::size_t count_in(const MemberSet& other) const;
   // The fewest that any two of which have a member in common.

@@ -42,9 +42,33 @@ bool Membership::blocks(Position position, const MemberSet& negatives) const {
   return is_blocking(negatives, voters) || is_blocking(negatives, change->voters);
 }
 
+void Membership::take(const EntryInfo& entry, bool is_committed) {
+  if (entry.settles) {
+    // It was proposed because the change is committed, whether this node has heard of that or not.
+    if (change) voters = change->voters;
+    if (unsettled) left = unsettled->leaving;
+    settled_at = entry.position;
+    change.reset();
+    unsettled.reset();
+  } else if (entry.voters && voters.empty()) {
+    voters = *entry.voters;  // the founding
+  } else if (entry.voters && !change) {
+    unsettled = UnsettledChange{entry.position, entry.voters->without(voters), voters.without(*entry.voters)};
+    if (is_committed) {
+      voters = *entry.voters;
+    } else {
+      change = JointChange{entry.position, *entry.voters};
+    }
+  }
+}
+
 std::string Membership::describe() const {
   std::string text = "voters=" + voters.describe();
-  if (change) text += " change=" + change->at.describe() + " to " + change->voters.describe();
+  if (change) {
+    text += " change=" + change->at.describe() + " to " + change->voters.describe();
+  } else if (unsettled) {
+    text += " unsettled=" + unsettled->at.describe();
+  }
   return text;
 }
 

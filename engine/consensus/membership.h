@@ -3,6 +3,7 @@
 // set, what comes after it that of the new one, and only once J itself is committed.
 #pragma once
 
+#include "engine/consensus/entry_info.h"
 #include "engine/consensus/member.h"
 
 #include <optional>
@@ -17,9 +18,21 @@ struct JointChange {
   bool operator==(const JointChange&) const = default;
 };
 
+// A change whose `settled` entry is not in the log yet: no other may follow, and no other disk may be lost (rule 17).
+struct UnsettledChange {
+  Position at;
+  MemberSet newcomers;  // in the new set and not in the old one
+  MemberSet leaving;    // the other way round
+
+  bool operator==(const UnsettledChange&) const = default;
+};
+
 struct Membership {
   MemberSet voters;                   // up to the change
   std::optional<JointChange> change;  // not known to be committed
+  std::optional<UnsettledChange> unsettled;
+  MemberSet left;       // with the last change that is settled
+  Position settled_at;  // by this entry; 0: unknown, or none was
 
   bool operator==(const Membership&) const = default;
 
@@ -34,7 +47,10 @@ struct Membership {
   // Can `position` never have been committed, if none of these ever held it?
   bool blocks(Position position, const MemberSet& negatives) const;
 
-  // "voters={1:.. 2:.. 3:..}" and " change=12 to {...}"
+  // What an entry does to the membership; `is_committed`: is it known to be? Of all entries, in their order.
+  void take(const EntryInfo& entry, bool is_committed);
+
+  // "voters={1:.. 2:.. 3:..}" and " change=12 to {...}" or " unsettled=12"
   std::string describe() const;
 };
 

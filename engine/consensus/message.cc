@@ -60,6 +60,10 @@ struct Check {
     return log(m.committed, m.committed_hash, m.tail);
   }
   std::string_view operator()(const StartView& m) const { return log(m.committed, m.committed_hash, m.tail); }
+  std::string_view operator()(const WholeLog& m) const {
+    if (m.log_view > m.view) return "a log of a later view";
+    return log(m.committed, m.committed_hash, m.tail);
+  }
   template <class T>
   std::string_view operator()(const T&) const {
     return {};
@@ -95,6 +99,11 @@ struct Describe {
   }
   std::string operator()(const Fetched& m) const { return " " + m.range.describe(); }
   std::string operator()(const TakeOver&) const { return ""; }
+  std::string operator()(const AskLog&) const { return ""; }
+  std::string operator()(const WholeLog& m) const {
+    return " log_view=" + m.log_view.describe() + " committed=" + m.committed.describe() + " " +
+           short_hash(m.committed_hash) + " " + list(m.tail);
+  }
 };
 
 }  // namespace
@@ -115,8 +124,8 @@ std::string_view what_is_wrong(const Message& message) {
 
 std::string_view name_of(const Message& message) {
   static constexpr std::array<std::string_view, std::variant_size_v<Message>> names = {
-      "prepare",        "prepare-ok", "heartbeat", "suspect", "vote",     "start-view",
-      "ask-start-view", "newer-view", "fetch",     "fetched", "take-over"};
+      "prepare",    "prepare-ok", "heartbeat", "suspect",   "vote",    "start-view", "ask-start-view",
+      "newer-view", "fetch",      "fetched",   "take-over", "ask-log", "whole-log"};
   return names[message.index()];
 }
 

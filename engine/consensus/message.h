@@ -5,6 +5,7 @@
 //   view change        Suspect, Vote, StartView, AskStartView, NewerView
 //   filling up         Fetch, Fetched
 //   hand-over          TakeOver
+//   membership         AskLog, WholeLog
 //
 // After Liskov and Cowling, Viewstamped Replication Revisited (2012): Heartbeat is their COMMIT, Vote their DOVIEWCHANGE;
 // Suspect is a STARTVIEWCHANGE that does not raise the view before a majority agrees.
@@ -114,8 +115,25 @@ struct TakeOver {
   View view;
 };
 
+// "My log gives me no vote; does yours?"
+struct AskLog {
+  View view;
+};
+
+// It does; this is the whole of it, durable here. For a node that cannot get it from a primary, because without its vote there
+// will be none (rule 16).
+struct WholeLog {
+  View view;
+  View log_view;
+  Position committed;
+  Sha256Digest committed_hash;
+  std::vector<EntryInfo> tail;  // after `committed`, without the entries themselves
+
+  Position head() const { return Position{committed.value + tail.size()}; }
+};
+
 using Message = std::variant<Prepare, PrepareOk, Heartbeat, Suspect, Vote, StartView, AskStartView, NewerView,
-                             Fetch, Fetched, TakeOver>;
+                             Fetch, Fetched, TakeOver, AskLog, WholeLog>;
 
 View view_of(const Message& message);
 // Why nobody who keeps to the protocol can have sent this, or nothing: entries that do not follow one another, numbers out

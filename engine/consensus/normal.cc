@@ -44,7 +44,7 @@ void Replica::stop_leading() {
 void Replica::propose(const Propose& input) {
   VERITY_ASSERT_NOTE(status_ == Status::primary, "only a primary proposes");
   for (const EntryInfo& entry : input.entries) {
-    VERITY_ASSERT_NOTE(!entry.voters || !journal_.membership().change,
+    VERITY_ASSERT_NOTE(!entry.voters || !journal_.membership().unsettled,
                        "one change of the membership at a time");
     journal_.append(entry);
     if (!entry.voters) continue;
@@ -81,15 +81,17 @@ void Replica::beat() {
   // A primary that a majority does not answer would keep those who hear it from electing another.
   if (status_ != Status::primary || suspicion_.own) return;
   ++leading_.round;
-  for (const Member& member : journal_.membership().everyone()) {
-    if (member == options_.self) continue;
-    send(member, Heartbeat{promises_.view, journal_.committed(), journal_.head(), leading_.round,
-                           leading_.backups[member].start});
+  leading_.head_at_beat = journal_.head();
+  for (const auto& [member, progress] : leading_.backups) {
+    send(member,
+         Heartbeat{promises_.view, journal_.committed(), journal_.head(), leading_.round, progress.start});
   }
+  settle_change();
 }
 
 // A backup has answered; a majority of them shows that this node can be heard.
 void Replica::hear(const Member& backup) {
+  if (!journal_.membership().is_voter(backup)) return;
   leading_.heard.add(backup);
   MemberSet heard = leading_.heard;
   heard.add(options_.self);
@@ -116,8 +118,10 @@ void Replica::on(const Member& from, const PrepareOk& m) {
     progress.next = m.head.next();
   hear(from);
   advance_commit();
+  if (status_ != Status::primary) return;
   replicate_to(from, progress);
   answer_questions();
+  settle_change();
 }
 
 // Member by member up to the change of the membership, if there is one, then the change, then the rest.
@@ -145,7 +149,9 @@ void Replica::advance_commit() {
     for (const auto& [member, progress] : leading_.backups) consider(progress.acked);
     if (best == journal_.committed()) return;
     commit(best);
+    if (status_ != Status::primary) return;
     answer_questions();
+    settle_change();
   }
 }
 
@@ -154,6 +160,7 @@ void Replica::commit(Position position) {
   journal_.commit(position);
   effects_.push_back(Committed{position});
   journal_.forget_committed(options_.keep_committed, options_.keep_committed_bytes);
+  leave_if_removed();
 }
 
 void Replica::confirm(const Confirm& input) {
@@ -187,6 +194,7 @@ void Replica::on(const Member& from, const Prepare& m) {
   if (!is_primary_of_view(from)) return ignore_message(from, m, "not from the primary");
   if (status_ == Status::changing) return send(from, AskStartView{m.view});
   if (status_ != Status::backup) return ignore_message(from, m, "the log of the view is not here yet");
+  following_.leader = from;
   std::vector<EntryInfo> fresh;
   for (const EntryInfo& entry : m.range.entries) {
     if (entry.position <= journal_.head()) {
@@ -208,6 +216,7 @@ void Replica::on(const Member& from, const Heartbeat& m) {
   if (status_ == Status::changing) return send(from, AskStartView{m.view});
   heard_primary();
   if (status_ != Status::backup) return;
+  following_.leader = from;
   following_.round = std::max(following_.round, m.round);
   // One that was under way before this start may say less than this node acknowledged then.
   const bool is_answer = m.start == options_.start;

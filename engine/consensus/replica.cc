@@ -8,8 +8,6 @@ namespace verity::consensus {
 
 std::string_view describe(Status status) {
   switch (status) {
-    case Status::blank:
-      return "blank";
     case Status::primary:
       return "primary";
     case Status::backup:
@@ -18,6 +16,8 @@ std::string_view describe(Status status) {
       return "changing";
     case Status::filling:
       return "filling";
+    case Status::removed:
+      return "removed";
   }
   return "?";
 }
@@ -27,27 +27,26 @@ Replica::Replica(ReplicaOptions options, JournalStart journal, Promises promises
 
 Effects Replica::start() {
   effects_.clear();
-  if (!journal_.membership().everyone().empty()) {
-    const bool led = promises_.primary == options_.self && promises_.log_view == promises_.view;
-    const bool founds = promises_ == Promises{} && primary_id(View{0}) == options_.self.id;
-    if (founds) {
-      // The first primary of a cluster; durable, so that after a restart it does not lead again.
-      Promises promises = promises_;
-      promises.primary = options_.self;
-      save(promises);
-      status_ = Status::filling;
-    } else if (promises_.log_view == promises_.view && !led) {
-      follow();
-    } else {
-      // A view change was under way, or this node led: the others may have gone on without it.
-      status_ = Status::changing;
-      effects_.push_back(LostPrimary{promises_.view});
-      if (!led) vote();
-    }
-    // Nobody else is there to be waited for.
-    const bool is_alone = journal_.membership().everyone().size() == 1;
-    if (is_alone && status_ == Status::changing) silence();
+  const bool led = promises_.primary == options_.self && holds_log_of_view();
+  const bool founds = promises_ == Promises{} && primary_id(View{0}) == options_.self.id &&
+                      journal_.head() == Position{1} && !is_learner();
+  if (founds) {
+    // The first primary of a cluster; durable, so that after a restart it does not lead again.
+    Promises promises = promises_;
+    promises.primary = options_.self;
+    save(promises);
+    status_ = Status::filling;
+  } else if (holds_log_of_view() && !led) {
+    follow();
+  } else {
+    // A view change was under way, or this node led: the others may have gone on without it. Or it is blank.
+    status_ = Status::changing;
+    effects_.push_back(LostPrimary{promises_.view});
+    if (!led) vote();
   }
+  // Nobody else is there to be waited for.
+  const bool is_alone = journal_.membership().everyone().size() == 1 && !is_learner();
+  if (is_alone && status_ == Status::changing) silence();
   return std::move(effects_);
 }
 
@@ -63,6 +62,8 @@ Effects Replica::step(const Input& input) {
     void operator()(const Silence&) const { replica.silence(); }
     void operator()(const Confirm& i) const { replica.confirm(i); }
     void operator()(const HandOver& i) const { replica.hand_over(i); }
+    void operator()(const Admit& i) const { replica.admit(i); }
+    void operator()(const Forget& i) const { replica.forget(i); }
   };
   std::visit(Dispatch{*this}, input);
   return std::move(effects_);
@@ -79,13 +80,14 @@ std::optional<Member> Replica::primary() const {
   if (status_ == Status::primary) return options_.self;
   if (status_ != Status::backup && status_ != Status::filling) return std::nullopt;
   if (promises_.primary) return promises_.primary;
+  if (following_.leader) return following_.leader;
   const Membership& membership = journal_.membership();
   const Member* const member = membership.voters.find(primary_id(promises_.view));
   return member == nullptr ? std::nullopt : std::optional(*member);
 }
 
 void Replica::receive(const Receive& input) {
-  if (status_ == Status::blank) return ignore_message(input.from, input.message, "a member of nothing");
+  if (status_ == Status::removed) return ignore_message(input.from, input.message, "a member no longer");
   if (input.from == options_.self) return ignore_message(input.from, input.message, "from itself");
   if (const std::string_view wrong = what_is_wrong(input.message); !wrong.empty())
     return ignore_message(input.from, input.message, wrong);
@@ -124,7 +126,7 @@ void Replica::log_durable(const LogDurable& input) {
     case Status::filling:
       return finish_filling();
     case Status::changing:
-    case Status::blank:
+    case Status::removed:
       return;
   }
 }
@@ -143,15 +145,18 @@ void Replica::promises_saved(const PromisesSaved& input) {
     case Status::changing:
       return vote();
     case Status::filling: {
-      if (promises_.log_view < promises_.view) return fill();
-      const bool leads = promises_.primary == options_.self;
+      if (filling_ && !filling_->finishing) return fill();
+      const bool leads = !filling_ || filling_->leads;  // who founds has nothing to fill
       filling_.reset();
-      return leads ? lead() : follow();
+      if (leads) return lead();
+      if (holds_log_of_view()) return follow();
+      status_ = Status::changing;
+      return vote();
     }
     case Status::backup:
       return acknowledge();
     case Status::primary:
-    case Status::blank:
+    case Status::removed:
       return;
   }
 }
@@ -194,7 +199,8 @@ std::string Replica::describe() const {
                      journal_.membership().describe() + "\n  " + journal_.describe() + "\n";
   if (status_ == Status::primary) {
     text += "  serve_from=" + leading_.serve_from.describe() + " round=" + std::to_string(leading_.round) +
-            " heard=" + leading_.heard.describe();
+            " heard=" + leading_.heard.describe() + " head_at_beat=" + leading_.head_at_beat.describe() +
+            (leading_.gone.empty() ? "" : " gone=" + leading_.gone.describe());
     for (const auto& [member, progress] : leading_.backups) {
       text += " " + member.describe() + ":" + progress.acked.describe() + "," + progress.next.describe() +
               "," + std::to_string(progress.round) + "," + std::to_string(progress.sent_round) +
@@ -206,6 +212,7 @@ std::string Replica::describe() const {
   }
   if (status_ == Status::backup) {
     text += "  round=" + std::to_string(following_.round) +
+            (following_.leader && !promises_.primary ? " leader=" + following_.leader->describe() : "") +
             (following_.owed ? " owed=" + following_.owed->describe() : "") + "\n";
   }
   if (suspicion_.own || !suspicion_.others.empty()) {
@@ -219,7 +226,8 @@ std::string Replica::describe() const {
     text += "  from " + filling_->source.describe() + (filling_->leads ? " to lead " : " ") +
             consensus::describe(Message(filling_->target)) + " common=" + filling_->common.describe() +
             " got=" + std::to_string(filling_->got.size()) + (filling_->fetching ? " fetching" : "") +
-            (filling_->written ? " written" : "") + "\n";
+            (filling_->written ? " written" : "") + (filling_->finishing ? " finishing" : "") +
+            (filling_->adopts ? " of view " + filling_->log_view.describe() : "") + "\n";
   }
   return text;
 }

@@ -11,7 +11,10 @@
 //   - a PrepareOk speaks of entries that are durable;
 //   - the log of a view is durable before log_view says so;
 //   - a view has one primary, named in every vote with its incarnation, and a restarted one never goes on leading.
-// Split by protocol: normal.cc, view_change.cc, filling.cc, hand_over.cc; what they share is here. The state of each is a struct of its own.
+// A node without a vote in its own log is a learner: it follows a primary like a backup, and neither votes nor suspects nor
+// counts. A blank one has an empty log and, whatever its promises say, the log of no view.
+// Split by protocol: normal.cc, view_change.cc, filling.cc, hand_over.cc, changing_members.cc; what they share is here. The
+// state of each is a struct of its own.
 #pragma once
 
 #include "engine/consensus/journal.h"
@@ -39,11 +42,11 @@ struct ReplicaOptions {
 };
 
 enum class Status : std::uint8_t {
-  blank,  // a member of nothing: takes no part
   primary,
   backup,
   changing,  // knows of a view whose log it does not have
-  filling,   // gets the log of the view
+  filling,   // gets the log of the view, or of whoever gives it a vote
+  removed,   // has no vote any more, and takes no part
 };
 std::string_view describe(Status status);
 
@@ -58,6 +61,10 @@ class Replica {
   Status status() const { return status_; }
   bool is_primary() const { return status_ == Status::primary; }
   View view() const { return promises_.view; }
+  // No vote in its own log.
+  bool is_learner() const { return !journal_.membership().is_voter(options_.self); }
+  // Of a primary: why the voters cannot become these now; empty: they can.
+  std::string_view why_not_change(const MemberSet& voters) const;
   // Whom clients are sent to: the primary of the view, if this node follows or is one.
   std::optional<Member> primary() const;
   // Of a primary: up to where this backup has acknowledged.
@@ -85,7 +92,9 @@ class Replica {
     Position serve_from;
     std::uint64_t round = 0;
     std::map<Member, Progress> backups;
-    MemberSet heard;  // since the election timeout was last started anew
+    MemberSet heard;        // since the election timeout was last started anew
+    Position head_at_beat;  // as of the last heartbeat: who holds that keeps up (why_not_change)
+    MemberSet gone;         // newcomers that no change waits for any more
     struct Question {
       std::uint64_t token;
       std::uint64_t round;
@@ -94,6 +103,7 @@ class Replica {
   };
   struct Following {               // of a backup
     std::uint64_t round = 0;       // of the last heartbeat
+    std::optional<Member> leader;  // as heard; for view 0, whose primary no promise names
     std::optional<Position> owed;  // with unknown entries: until this is durable, some may be missing
   };
   struct Suspicion {
@@ -107,12 +117,15 @@ class Replica {
   struct Filling {
     Member source;
     StartView target;
-    Position committed;         // known to be, maybe beyond target.committed
+    Position committed;  // known to be, maybe beyond target.committed
+    View log_view;  // what the target is the log of: the view, or an earlier one that gives this node a vote
     bool leads = false;         // this node is the candidate
+    bool adopts = false;        // outside any view: the whole log of a node whose log gives this one a vote
     std::deque<EntryInfo> got;  // after `common`
     Position common;            // up to here the log is the target's
     bool fetching = false;
-    bool written = false;  // the whole target is in the journal
+    bool written = false;    // the whole target is in the journal
+    bool finishing = false;  // durably, and the promises that say so are on their way
   };
 
   // ---- normal operation (normal.cc)
@@ -150,6 +163,11 @@ class Replica {
   StartView start_view() const;
   void heard_primary();
   bool is_primary_of_view(const Member& member) const;
+  std::optional<Member> candidate_of(View view) const;
+  bool holds_log_of_view() const;
+  bool contradicts(Position committed, const Sha256Digest& committed_hash,
+                   const std::vector<EntryInfo>& tail) const;
+  bool lacks_committed(const StartView& log) const;
 
   // ---- hand-over (hand_over.cc)
   void hand_over(const HandOver& input);
@@ -163,6 +181,16 @@ class Replica {
   void take_committed();
   void finish_filling();
   void replace(Position first, std::deque<EntryInfo> entries);
+
+  // ---- changes of the membership (changing_members.cc)
+  void on(const Member& from, const AskLog& m);
+  void on(const Member& from, const WholeLog& m);
+  void admit(const Admit& input);
+  void forget(const Forget& input);
+  void ask_for_log(const Member& from);
+  void give_up_adopting();
+  void settle_change();
+  void leave_if_removed();
 
   // ---- shared
   void receive(const Receive& input);
@@ -179,7 +207,7 @@ class Replica {
 
   ReplicaOptions options_;
   Journal journal_;
-  Status status_ = Status::blank;
+  Status status_ = Status::changing;
   Promises promises_;              // as of save_number_; durable once is_saved()
   std::uint64_t save_number_ = 0;  // of the last one asked for
   std::uint64_t saved_ = 0;        // of the last one that is durable

@@ -24,6 +24,8 @@ struct DescribeInput {
   std::string operator()(const Silence&) const { return "silence"; }
   std::string operator()(const Confirm& i) const { return "confirm " + std::to_string(i.token); }
   std::string operator()(const HandOver& i) const { return "hand over to " + i.to.describe(); }
+  std::string operator()(const Admit& i) const { return "admit " + i.learner.describe(); }
+  std::string operator()(const Forget& i) const { return "forget " + i.member.describe(); }
 };
 
 struct DescribeEffect {
@@ -44,6 +46,8 @@ struct DescribeEffect {
   std::string operator()(const HeardPrimary&) const { return "heard the primary"; }
   std::string operator()(const Confirmed& e) const { return "confirmed " + std::to_string(e.token); }
   std::string operator()(const Unconfirmed& e) const { return "unconfirmed " + std::to_string(e.token); }
+  std::string operator()(const ProposeSettled&) const { return "the change may be settled"; }
+  std::string operator()(const Removed& e) const { return "is removed, settled by " + e.settled.describe(); }
   std::string operator()(const Ignored& e) const {
     return "ignored " + std::string(e.message) + " from " + e.from.describe() + ": " + std::string(e.reason);
   }

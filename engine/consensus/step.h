@@ -17,7 +17,8 @@ struct Receive {
   Member from;
   Message message;
 };
-// A new entry of the primary, made to follow its head. Refused (Rejected) by everybody else.
+// A new entry of the primary, made to follow its head. One with voters only if why_not_change() has nothing against them;
+// one that settles only after ProposeSettled.
 struct Propose {
   std::vector<EntryInfo> entries;
 };
@@ -44,8 +45,18 @@ struct HandOver {
   NodeId to;
 };
 
-using Input =
-    std::variant<Receive, Propose, LogDurable, PromisesSaved, HeartbeatDue, Silence, Confirm, HandOver>;
+// To a primary: this member is there and may have no vote. It is sent the log, and counts for nothing.
+struct Admit {
+  Member learner;
+};
+// To a primary: this member is gone for good, or not to be sent anything any more. Ignored of a voter, except that a change
+// that let it in no longer waits for it.
+struct Forget {
+  Member member;
+};
+
+using Input = std::variant<Receive, Propose, LogDurable, PromisesSaved, HeartbeatDue, Silence, Confirm,
+                           HandOver, Admit, Forget>;
 
 // ---- effects
 
@@ -96,6 +107,13 @@ struct Confirmed {
 struct Unconfirmed {
   std::uint64_t token = 0;
 };
+// The last change of the voters is committed and its newcomers are there: an entry that settles it is to be proposed. Said
+// again until one is.
+struct ProposeSettled {};
+// This node has no vote any more, for good; it has nothing left to do.
+struct Removed {
+  Position settled;
+};
 // A message that changed nothing, and why. For traces and metrics.
 struct Ignored {
   Member from;
@@ -103,8 +121,9 @@ struct Ignored {
   std::string_view reason;
 };
 
-using Effect = std::variant<Send, SavePromises, AppendLog, ReplaceLog, Committed, BecamePrimary, BecameBackup,
-                            LostPrimary, HeardPrimary, Confirmed, Unconfirmed, Ignored>;
+using Effect =
+    std::variant<Send, SavePromises, AppendLog, ReplaceLog, Committed, BecamePrimary, BecameBackup,
+                 LostPrimary, HeardPrimary, Confirmed, Unconfirmed, ProposeSettled, Removed, Ignored>;
 using Effects = std::vector<Effect>;
 
 std::string describe(const Input& input);

@@ -7,19 +7,19 @@
 
 namespace verity::consensus {
 
-namespace {
-
 // Does the log say something else than what is committed here?
-template <class Log>
-bool contradicts(const Journal& journal, const Log& log) {
-  const Position at = journal.committed();
-  if (at < log.committed || at > log.head()) return false;
-  const Sha256Digest& hash =
-      at == log.committed ? log.committed_hash : log.tail[at.value - log.committed.value - 1].hash;
-  return journal.hash_at(at) != hash;
+bool Replica::contradicts(Position committed, const Sha256Digest& committed_hash,
+                          const std::vector<EntryInfo>& tail) const {
+  const Position at = journal_.committed();
+  if (at < committed || at.value > committed.value + tail.size()) return false;
+  const Sha256Digest& hash = at == committed ? committed_hash : tail[at.value - committed.value - 1].hash;
+  return journal_.hash_at(at) != hash;
 }
 
-}  // namespace
+// Every later view begins with all that is committed.
+bool Replica::lacks_committed(const StartView& log) const {
+  return log.head() < journal_.committed() || contradicts(log.committed, log.committed_hash, log.tail);
+}
 
 bool Replica::is_primary_of_view(const Member& member) const {
   if (member.id != primary_id(promises_.view)) return false;
@@ -34,7 +34,12 @@ void Replica::heard_primary() {
 // ---- that a view is needed
 
 void Replica::silence() {
-  if (status_ == Status::blank || !journal_.membership().is_voter(options_.self)) return;
+  if (status_ == Status::removed) return;
+  if (is_learner() && status_ != Status::primary) return give_up_adopting();
+  // Alone, it hears itself.
+  MemberSet itself;
+  itself.add(options_.self);
+  if (status_ == Status::primary && journal_.membership().elects(itself)) return heard_primary();
   suspicion_.own = true;
   suspect_aloud();
   raise_if_agreed();
@@ -45,6 +50,7 @@ void Replica::suspect_aloud() {
 }
 
 void Replica::on(const Member& from, const Suspect& m) {
+  if (is_learner() && status_ != Status::primary) return ask_for_log(from);
   if (!journal_.membership().is_voter(from)) return ignore_message(from, m, "not from a voter");
   suspicion_.others.add(from);
   raise_if_agreed();
@@ -66,11 +72,7 @@ void Replica::raise_view(View view) {
   filling_.reset();
   Promises promises = promises_;
   promises.view = view;
-  // Only whom one's own log knows as a voter can be voted for; after a change that is not committed, the new one.
-  const Membership& membership = journal_.membership();
-  const Member* candidate = membership.change ? membership.change->voters.find(primary_id(view)) : nullptr;
-  if (candidate == nullptr) candidate = membership.voters.find(primary_id(view));
-  promises.primary = candidate == nullptr ? std::nullopt : std::optional(*candidate);
+  promises.primary = candidate_of(view);
   save(promises);
   effects_.push_back(LostPrimary{view});
   effects_.push_back(HeardPrimary{});  // the election gets its time
@@ -91,8 +93,23 @@ Vote Replica::own_vote() const {
   return vote;
 }
 
+// Only whom one's own log knows as a voter can be voted for; after a change that is not committed, the new one. A learner
+// names nobody.
+std::optional<Member> Replica::candidate_of(View view) const {
+  if (is_learner()) return std::nullopt;
+  const Membership& membership = journal_.membership();
+  const Member* candidate = membership.change ? membership.change->voters.find(primary_id(view)) : nullptr;
+  if (candidate == nullptr) candidate = membership.voters.find(primary_id(view));
+  return candidate == nullptr ? std::nullopt : std::optional(*candidate);
+}
+
+// Whatever the promises say, an empty log is that of no view.
+bool Replica::holds_log_of_view() const {
+  return promises_.log_view == promises_.view && journal_.head().value > 0;
+}
+
 void Replica::vote() {
-  if (!promises_.primary || !journal_.membership().is_voter(options_.self)) return;
+  if (!promises_.primary || is_learner()) return;
   if (promises_.log_view == promises_.view) return;  // this view has had its beginning
   if (*promises_.primary == options_.self) {
     if (electing_.is_called_for) broadcast(NewerView{promises_.view});
@@ -103,12 +120,14 @@ void Replica::vote() {
 
 void Replica::on(const Member& from, const Vote& m) {
   if (m.candidate != options_.self) return ignore_message(from, m, "a vote for somebody else");
+  if (is_learner() && status_ != Status::primary) return ask_for_log(from);
   if (status_ == Status::primary) return send(from, start_view());
   if (status_ != Status::changing || promises_.primary != options_.self)
     return ignore_message(from, m, "not a candidate");
   if (promises_.log_view == promises_.view)
     return ignore_message(from, m, "a primary never leads its view again");
-  if (contradicts(journal_, m)) return ignore_message(from, m, "something else is committed");
+  if (contradicts(m.committed, m.committed_hash, m.tail))
+    return ignore_message(from, m, "something else is committed");
   electing_.votes.insert_or_assign(from, m);
   try_choose();
 }
@@ -126,6 +145,7 @@ void Replica::try_choose() {
                             .committed_hash = best.committed_hash,
                             .tail = best.tail},
                  .committed = chosen->committed,
+                 .log_view = promises_.view,
                  .leads = true});
 }
 
@@ -156,12 +176,10 @@ void Replica::on(const Member& from, const StartView& m) {
     if (promises_.primary && *promises_.primary != from)
       return ignore_message(from, m, "not from the primary");
     // Laid over the log a second time, it would take back what was acknowledged since.
-    if (promises_.log_view == m.view) return ignore_message(from, m, "the view has begun already");
-    if (status_ == Status::filling) return ignore_message(from, m, "being filled already");
+    if (holds_log_of_view()) return ignore_message(from, m, "the view has begun already");
+    if (filling_ && !filling_->adopts) return ignore_message(from, m, "being filled already");
   }
-  // Every later view begins with all that is committed.
-  if (m.head() < journal_.committed() || contradicts(journal_, m))
-    return ignore_message(from, m, "without what is committed");
+  if (lacks_committed(m)) return ignore_message(from, m, "without what is committed");
   if (status_ == Status::primary) stop_leading();
   suspicion_ = {};
   electing_ = {};
@@ -169,7 +187,7 @@ void Replica::on(const Member& from, const StartView& m) {
   promises.view = m.view;
   promises.primary = from;
   if (promises != promises_) save(promises);
-  begin_filling({.source = from, .target = m, .committed = m.committed, .leads = false});
+  begin_filling({.source = from, .target = m, .committed = m.committed, .log_view = m.view});
   heard_primary();
 }
 

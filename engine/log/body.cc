@@ -86,6 +86,16 @@ void take_stream(FieldReader& reader, EventsBody& body) {
   for (std::uint64_t i = 0; i < count && reader.ok(); ++i) body.add_event(take_event(reader));
 }
 
+// Node ids ascend; `last` is the one before.
+Member take_member(FieldReader& reader, NodeId& last) {
+  const auto at = reader.offset();
+  const NodeId id{reader.byte("node id", 1, node_id_max)};
+  if (reader.ok() && id <= last)
+    reader.fail_at(at, "node id " + id.describe() + " does not follow " + last.describe());
+  last = id;
+  return {.node_id = id, .incarnation = reader.value<Id128>("incarnation")};
+}
+
 // The first name that stands there twice.
 std::optional<std::string_view> find_double(const std::vector<BodyStream>& streams) {
   if (streams.size() < 2) return std::nullopt;
@@ -231,6 +241,27 @@ void encode(const FoundingBody& body, Bytes& out) {
   }
 }
 
+void encode(const MembersBody& body, Bytes& out) {
+  VERITY_ASSERT(!body.seats.empty());
+  put(out, body_version);
+  put_varint(out, body.seats.size());
+  std::uint64_t last = 0;
+  for (const auto& [member, address] : body.seats) {
+    VERITY_ASSERT(member.node_id.value > last && member.node_id.value <= node_id_max);
+    VERITY_ASSERT(address.size() <= name_bytes_max);
+    last = member.node_id.value;
+    put(out, static_cast<std::uint8_t>(last));
+    put(out, member.incarnation.bytes);
+    put_text(out, address);
+  }
+}
+
+void encode(const SettledBody& body, Bytes& out) {
+  VERITY_ASSERT(body.change.value > 0);
+  put(out, body_version);
+  put_varint(out, body.change.value);
+}
+
 Status decode(ByteView bytes, FoundingBody& body) {
   FieldReader reader(bytes, "founding body");
   body.members.clear();
@@ -239,16 +270,28 @@ Status decode(ByteView bytes, FoundingBody& body) {
   body.epoch = reader.value<Id128>("epoch");
   body.cluster_name = reader.text("cluster name", 1, name_bytes_max);
   const auto count = reader.number("member count", 1, node_id_max);
-  std::uint64_t last = 0;
+  NodeId last{};
+  for (std::uint64_t i = 0; i < count && reader.ok(); ++i) body.members.push_back(take_member(reader, last));
+  return reader.finish();
+}
+
+Status decode(ByteView bytes, MembersBody& body) {
+  FieldReader reader(bytes, "members body");
+  body.seats.clear();
+  reader.byte("version", body_version, body_version);
+  const auto count = reader.number("member count", 1, node_id_max);
+  NodeId last{};
   for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
-    const auto at = reader.offset();
-    last = reader.byte("node id", 1, node_id_max);
-    if (reader.ok() && !body.members.empty() && body.members.back().node_id.value >= last) {
-      reader.fail_at(at, "node id " + std::to_string(last) + " does not follow " +
-                             body.members.back().node_id.describe());
-    }
-    body.members.push_back({.node_id = {last}, .incarnation = reader.value<Id128>("incarnation")});
+    const Member member = take_member(reader, last);
+    body.seats.push_back({member, reader.text("address", 0, name_bytes_max)});
   }
+  return reader.finish();
+}
+
+Status decode(ByteView bytes, SettledBody& body) {
+  FieldReader reader(bytes, "settled body");
+  reader.byte("version", body_version, body_version);
+  body.change = {reader.number("position of the change", 1)};
   return reader.finish();
 }
 

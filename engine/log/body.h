@@ -1,4 +1,5 @@
-// What entries carry after their headers: events, changes of the tenant catalogue, the founding of a cluster.
+// What entries carry after their headers: events, changes of the tenant catalogue, the founding of a cluster, changes of its
+// members.
 // Bytes: docs/format/body.md.
 //
 // A decoded body is views into the bytes it was decoded from, which outlive it. Decoders accept exactly what
@@ -133,5 +134,32 @@ struct FoundingBody {
 
 void encode(const FoundingBody& body, Bytes& out);
 Status decode(ByteView bytes, FoundingBody& body);
+
+// ---- a change of the members
+
+struct MembersBody {
+  struct Seat {
+    Member member;
+    std::string_view address;  // of its cluster port; empty: each node has it from its own configuration
+
+    bool operator==(const Seat&) const = default;
+  };
+  std::vector<Seat> seats;  // of all members from here on, by node id
+
+  bool operator==(const MembersBody&) const = default;
+};
+
+void encode(const MembersBody& body, Bytes& out);
+Status decode(ByteView bytes, MembersBody& body);
+
+// The change before it is committed, and has arrived.
+struct SettledBody {
+  Position change;
+
+  bool operator==(const SettledBody&) const = default;
+};
+
+void encode(const SettledBody& body, Bytes& out);
+Status decode(ByteView bytes, SettledBody& body);
 
 }  // namespace verity::log

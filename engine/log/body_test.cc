@@ -279,5 +279,29 @@ TEST(FoundingBody, RoundTripsAndRefuses) {
   EXPECT_EQ(decode(bytes, body).error().message, "founding body at 58: node id is 8, allowed are 1 to 7");
 }
 
+TEST(MembersBody, RoundTripsAndRefuses) {
+  const MembersBody members{.seats = {{{{1}, {}}, ""}, {{{3}, {}}, "node3:7001"}}};
+  Bytes bytes;
+  encode(members, bytes);
+  MembersBody body;
+  ASSERT_TRUE(decode(bytes, body));
+  EXPECT_EQ(body, members);
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(decode(ByteView(bytes).first(size), body));
+  bytes[20] = std::byte{1};
+  EXPECT_EQ(decode(bytes, body).error().message, "members body at 20: node id 1 does not follow 1");
+}
+
+TEST(SettledBody, RoundTripsAndRefuses) {
+  Bytes bytes;
+  encode(SettledBody{Position{300}}, bytes);
+  SettledBody body;
+  ASSERT_TRUE(decode(bytes, body));
+  EXPECT_EQ(body.change, Position{300});
+  EXPECT_FALSE(decode(ByteView(bytes).first(2), body));
+  const Bytes none{std::byte{1}, std::byte{0}};
+  EXPECT_FALSE(decode(none, body));
+}
+
 }  // namespace
 }  // namespace verity::log

@@ -32,6 +32,10 @@ std::string_view describe(EntryKind kind) {
       return "tenant";
     case EntryKind::session:
       return "session";
+    case EntryKind::members:
+      return "members";
+    case EntryKind::settled:
+      return "settled";
   }
   return "unknown";
 }

@@ -19,9 +19,16 @@
 
 namespace verity::log {
 
-enum class EntryKind : std::uint16_t { founding = 1, events = 2, tenant = 3, session = 4 };
+enum class EntryKind : std::uint16_t {
+  founding = 1,
+  events = 2,
+  tenant = 3,
+  session = 4,
+  members = 5,
+  settled = 6
+};
 
-// "founding", "events", "tenant", "session", or "unknown".
+// "founding", "events", "tenant", "session", "members", "settled", or "unknown".
 std::string_view describe(EntryKind kind);
 
 enum class EntryEncoding : std::uint16_t { plain = 0, encrypted = 1 };

@@ -6,6 +6,8 @@ Status Derived::apply_body(const log::Entry& entry) {
   const log::EntryHeader& header = entry.header();
   switch (header.kind) {
     case log::EntryKind::founding:
+    case log::EntryKind::members:
+    case log::EntryKind::settled:
       return {};
     case log::EntryKind::tenant: {
       log::TenantBody body;

@@ -39,6 +39,7 @@ void put_tail(Bytes& out, const std::vector<EntryInfo>& tail) {
     put(out, entry.view);
     put(out, entry.hash);
     put(out, entry.bytes);
+    put(out, static_cast<std::uint8_t>(entry.settles ? 1 : 0));
     put_members(out, entry.voters ? *entry.voters : MemberSet());
   }
 }
@@ -91,6 +92,13 @@ struct Writer {
   }
   void operator()(const consensus::Fetched& m) const { entries(m.range); }
   void operator()(const consensus::TakeOver&) const {}
+  void operator()(const consensus::AskLog&) const {}
+  void operator()(const consensus::WholeLog& m) const {
+    put(to.head, m.log_view);
+    put(to.head, m.committed);
+    put(to.head, m.committed_hash);
+    put_tail(to.head, m.tail);
+  }
 };
 
 // ---- reading
@@ -132,6 +140,9 @@ class Reader {
       entry.hash = get<Sha256Digest>();
       entry.parent = std::exchange(parent, entry.hash);
       entry.bytes = get<ByteCount>();
+      const auto settles = get<std::uint8_t>();
+      if (settles > 1) refuse("flags " + std::to_string(settles) + "; 0 and 1 are known");
+      entry.settles = settles == 1;
       if (const MemberSet voters = members(); !voters.empty())
         entry.voters = std::make_shared<const MemberSet>(voters);
       tail.push_back(std::move(entry));
@@ -235,12 +246,23 @@ Message read(std::uint16_t type, View view, Reader& from) {
       return consensus::Fetched{.view = view, .range = from.entries()};
     case 10:
       return consensus::TakeOver{view};
+    case 11:
+      return consensus::AskLog{view};
+    case 12: {
+      consensus::WholeLog m;
+      m.view = view;
+      m.log_view = from.get<View>();
+      m.committed = from.get<Position>();
+      m.committed_hash = from.get<Sha256Digest>();
+      m.tail = from.tail(m.committed, m.committed_hash);
+      return m;
+    }
     default:
       from.refuse("type " + std::to_string(type) + " is unknown");
       return consensus::NewerView{view};
   }
 }
-static_assert(std::variant_size_v<Message> == 11, "read() knows them all");
+static_assert(std::variant_size_v<Message> == 13, "read() knows them all");
 
 }  // namespace
 
@@ -259,6 +281,16 @@ Result<EntryInfo> describe_entry(log::EntryPtr entry) {
         return fail(ErrorCode::corrupt, entry->describe() + " names too many members");
     }
     info.voters = std::make_shared<const MemberSet>(voters);
+  } else if (entry->header().kind == log::EntryKind::members) {
+    log::MembersBody body;
+    VERITY_TRY(log::decode(entry->body(), body));
+    MemberSet voters;
+    for (const auto& [member, address] : body.seats) voters.add({member.node_id, member.incarnation});
+    info.voters = std::make_shared<const MemberSet>(voters);
+  } else if (entry->header().kind == log::EntryKind::settled) {
+    log::SettledBody body;
+    VERITY_TRY(log::decode(entry->body(), body));
+    info.settles = true;
   }
   info.entry = std::move(entry);
   return info;

@@ -196,8 +196,8 @@ Status NodeImpl::replicate(io::Wait& wait) {
 Result<consensus::JournalStart> NodeImpl::journal_start(io::Wait& wait) {
   DurableState& state = *opened_.state;
   consensus::JournalStart start{
-      .committed = opened_.committed, .committed_hash = opened_.committed_hash, .voters = {}, .tail = {}};
-  if (start.committed.value > 0) start.voters = state.founders;
+      .committed = opened_.committed, .committed_hash = opened_.committed_hash, .membership = {}, .tail = {}};
+  if (start.committed.value > 0) start.membership.voters = state.founders;
   for (const log::EntryPtr& entry : opened_.tail) {
     VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(entry));
     start.tail.push_back(std::move(info));

@@ -287,6 +287,9 @@ void Replicator::carry_out(consensus::Effect effect) {
     }
     void operator()(consensus::Confirmed& e) const { self.answer(e.token, true); }
     void operator()(consensus::Unconfirmed& e) const { self.answer(e.token, false); }
+    // Of changes of the members, which nobody asks for yet.
+    void operator()(consensus::ProposeSettled&) const {}
+    void operator()(consensus::Removed&) const {}
     void operator()(consensus::Ignored&) const {}
   };
   std::visit(Act{*this}, effect);

@@ -19,6 +19,7 @@ struct Budget {
   std::uint8_t damages = 0;    // of a log, from any position on, while the node is down
   std::uint8_t confirms = 0;   // questions whether a primary still leads
   std::uint8_t handovers = 0;  // a primary is to give the lead to another, any
+  std::uint8_t wipes = 0;      // of the disk of a node that is down, while the membership stands it
 
   bool operator==(const Budget&) const = default;
 };
@@ -27,9 +28,13 @@ struct ExploredWorld {
   std::string_view name;
   std::string_view what;
   std::size_t nodes = 3;
+  std::size_t blanks = 0;      // nodes after them that are no members yet; all are to be
   std::uint64_t view_max = 0;  // nobody looks for a later one
   Budget budget;
   bool prompt_disks = false;  // every write is durable at once
+  bool tends = false;         // at its heartbeats a primary lets in who is there
+  // The story so far, as commands of engine/consensus/testing/script.h without "cluster"; of few kinds.
+  std::string_view before = {};
 };
 
 std::span<const ExploredWorld> explored_worlds();

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <sstream>
 
 namespace verity::explorer {
 
@@ -38,8 +39,8 @@ bool is_on_link(const Envelope& envelope, const Action& action) {
 // id: of two stories that differ in whom a candidate fetches from, one may be left out.)
 std::vector<Renaming> renamings(const ExploredWorld& world) {
   std::vector<std::uint8_t> alike;
-  for (std::size_t id = 1; id <= world.nodes; ++id) {
-    bool leads = false;
+  for (std::size_t id = 1; id <= world.nodes + world.blanks; ++id) {
+    bool leads = !world.before.empty() || world.blanks > 0;  // then they differ
     for (std::uint64_t view = 0; view <= world.view_max; ++view)
       leads = leads || consensus::primary_id(View{view}).value == id;
     if (!leads) alike.push_back(static_cast<std::uint8_t>(id));
@@ -86,6 +87,12 @@ std::string Action::describe() const {
       return "start " + id;
     case Kind::damage:
       return "damage " + id + " " + number;
+    case Kind::wipe:
+      return "wipe " + id;
+    case Kind::tend:
+      return "tend " + id;
+    case Kind::grow:
+      return "grow " + id;
   }
   return "?";
 }
@@ -96,6 +103,38 @@ Situation::Situation(const ExploredWorld& world)
       cluster_(ModelCluster::in_operation(world.nodes)),
       left_(world.budget) {
   cluster_.set_tracing(false);
+  for (std::size_t i = 0; i < world.blanks; ++i) {
+    cluster_.add_blank();
+    cluster_.start(NodeId{cluster_.size()});
+  }
+  prepare();
+}
+
+// What scripts call quiet, wipe and so on.
+void Situation::prepare() {
+  std::istringstream lines{std::string(world_->before)};
+  std::string command;
+  std::uint64_t id = 0;
+  while (lines >> command) {
+    if (command == "quiet") {
+      cluster_.settle();
+      continue;
+    }
+    lines >> id;
+    const NodeId node{id};
+    if (command == "crash") {
+      cluster_.crash(node);
+    } else if (command == "wipe") {
+      cluster_.wipe(node);
+    } else if (command == "start") {
+      cluster_.start(node);
+    } else if (command == "silence") {
+      cluster_.silence(node);
+    } else {
+      VERITY_ASSERT_NOTE(command == "tend" || command == "grow", "a command that no world uses");
+      cluster_.tend(node, command == "grow");
+    }
+  }
 }
 
 std::vector<Action> Situation::possible() const {
@@ -107,7 +146,7 @@ std::vector<Action> Situation::possible() const {
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const Envelope& envelope = messages[i];
     const NodeId to = envelope.to.id;
-    if (!cluster_.is_up(to) || cluster_.member(to) != envelope.to) continue;
+    if (!cluster_.is_up(to)) continue;
     const std::string& bytes = canonical.message(envelope);
     if (std::find(known.begin(), known.end(), bytes) != known.end()) continue;
     known.push_back(bytes);
@@ -130,6 +169,7 @@ std::vector<Action> Situation::possible() const {
     };
     if (!cluster_.is_up(node)) {
       add(Kind::start);
+      if (left_.wipes > 0 && cluster_.stands_a_wipe()) add(Kind::wipe);
       for (std::uint64_t from = 2; left_.damages > 0 && from <= cluster_.log_end(node).value; ++from)
         add(Kind::damage, from);
       continue;
@@ -138,7 +178,8 @@ std::vector<Action> Situation::possible() const {
     if (writes > 0) add(Kind::write);
     for (std::size_t kept = 0; left_.crashes > 0 && kept <= writes; ++kept) add(Kind::crash, kept);
     if (left_.silences > 0 && cluster_.replica(node).view().value < world_->view_max) add(Kind::silence);
-    if (left_.beats > 0) add(Kind::beat);
+    const bool tends = world_->tends && cluster_.replica(node).is_primary();
+    if (left_.beats > 0) add(!tends ? Kind::beat : world_->blanks > 0 ? Kind::grow : Kind::tend);
     if (!cluster_.replica(node).is_primary()) continue;
     if (left_.proposals > 0) add(Kind::propose, left_.proposals);
     if (left_.confirms > 0) add(Kind::confirm, left_.confirms);
@@ -195,6 +236,15 @@ bool Situation::apply(const Action& action) {
       if (!up || !spend(left_.beats)) return false;
       cluster_.beat(node);
       break;
+    case Kind::tend:
+    case Kind::grow:
+      if (!up || !spend(left_.beats)) return false;
+      cluster_.tend(node, action.kind == Kind::grow);
+      break;
+    case Kind::wipe:
+      if (up || !cluster_.stands_a_wipe() || !spend(left_.wipes)) return false;
+      cluster_.wipe(node);
+      break;
     case Kind::confirm:
       if (!up || !spend(left_.confirms)) return false;
       cluster_.confirm(node, action.arg);
@@ -237,14 +287,18 @@ std::array<std::uint64_t, 2> Situation::fingerprint() const {
     const std::string& bytes = canonical.cluster(cluster_);
     least = std::min(least, hash128(bytes.data(), bytes.size()));
   }
-  const std::array<std::uint8_t, 8> left = {left_.proposals, left_.silences, left_.beats,    left_.crashes,
-                                            left_.repeats,   left_.damages,  left_.confirms, left_.handovers};
+  const std::array<std::uint8_t, 9> left = {left_.proposals, left_.silences,  left_.beats,
+                                            left_.crashes,   left_.repeats,   left_.damages,
+                                            left_.confirms,  left_.handovers, left_.wipes};
   const auto rest = hash128(left.data(), left.size());
   return {least[0] ^ rest[0], least[1] ^ rest[1]};
 }
 
 std::string script_of(const ExploredWorld& world, const std::vector<Action>& actions) {
   std::string text = "cluster " + std::to_string(world.nodes) + "\n";
+  for (std::size_t i = 1; i <= world.blanks; ++i)
+    text += "blank\nstart " + std::to_string(world.nodes + i) + "\n";
+  text += world.before;
   ExploredWorld slow = world;
   slow.prompt_disks = false;
   Situation situation(slow);

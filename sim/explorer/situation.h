@@ -27,7 +27,10 @@ struct Action {
     hand_over,
     crash,
     start,
-    damage
+    damage,
+    wipe,
+    tend,
+    grow
   };
 
   Kind kind{};
@@ -63,6 +66,7 @@ class Situation {
   consensus::testing::ModelCluster& cluster() { return cluster_; }
 
  private:
+  void prepare();
   std::size_t find_message(const Action& action) const;
 
   const ExploredWorld* world_;

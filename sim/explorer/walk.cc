@@ -23,6 +23,18 @@ ExploredWorld draw_world(std::uint64_t seed) {
                   .confirms = some(4)};
   world.prompt_disks = prng.chance(1, 3);
   world.budget.handovers = some(3);
+  // The membership changes in some.
+  Prng members = Prng(seed).fork("members");
+  if (members.chance(1, 2)) return world;
+  world.tends = true;
+  world.budget.damages = 0;
+  world.budget.beats = static_cast<std::uint8_t>(members.between(6, 30));
+  world.budget.crashes = static_cast<std::uint8_t>(members.between(1, 6));
+  world.budget.wipes = static_cast<std::uint8_t>(members.between(0, 4));
+  if (members.chance(1, 3)) {
+    world.nodes = members.chance(1, 3) ? 3 : 1;
+    world.blanks = 2;
+  }
   return world;
 }
 
@@ -34,11 +46,11 @@ bool change_view(const ExploredWorld& world, Prng& prng, std::size_t length, Sit
                  Walk& walk) {
   using Kind = Action::Kind;
   std::vector<std::uint8_t> nodes;
-  for (std::uint8_t id = 1; id <= world.nodes; ++id) {
+  for (std::uint8_t id = 1; id <= world.nodes + world.blanks; ++id) {
     if (situation.cluster().is_up(NodeId{id})) nodes.push_back(id);
   }
   prng.shuffle(nodes);
-  nodes.resize(std::min(nodes.size(), world.nodes / 2 + 1));
+  nodes.resize(std::min(nodes.size(), (world.nodes + world.blanks) / 2 + 1));
   const auto among = [&](std::uint8_t id) {
     return std::find(nodes.begin(), nodes.end(), id) != nodes.end();
   };

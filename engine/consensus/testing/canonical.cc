@@ -60,7 +60,7 @@ void Canonical::members(std::vector<std::pair<std::uint8_t, std::string>>& parts
 
 void Canonical::entry(const EntryInfo& value) {
   // The hash covers view and parent; voters are part of what was hashed.
-  const auto& [position, view, digest, parent, bytes, voters, body] = value;
+  const auto& [position, view, digest, parent, bytes, voters, settles, body] = value;
   number(position.value);
   hash(digest);
 }
@@ -144,6 +144,17 @@ void Canonical::content(const Fetched& m) {
   range(list);
 }
 
+void Canonical::content(const AskLog& m) {
+  [[maybe_unused]] const auto& [view] = m;
+}
+void Canonical::content(const WholeLog& m) {
+  const auto& [view, log_view, committed, committed_hash, tail] = m;
+  number(log_view.value);
+  number(committed.value);
+  hash(committed_hash);
+  entries(tail);
+}
+
 void Canonical::envelope(const Envelope& value) {
   member(value.from);
   member(value.to);
@@ -164,11 +175,13 @@ void Canonical::promises(const Promises& value) {
 
 void Canonical::journal(const Journal& value) {
   // The membership follows from the base's voters and the entries, and so do the bytes.
-  const auto& [base, base_hash, base_voters, list, committed, durable, generation, cutting, committed_bytes,
-               membership] = value;
+  const auto& [base, base_hash, base_membership, list, committed, durable, generation, cutting,
+               committed_bytes, membership] = value;
   number(base.value);
   hash(base_hash);
-  set(base_voters);
+  set(base_membership.voters);
+  number(base_membership.unsettled ? base_membership.unsettled->at.value : 0);
+  number(base_membership.settled_at.value);
   entries(list);
   number(committed.value);
   number(durable.value);
@@ -192,7 +205,7 @@ void Canonical::replica(const Replica& value) {
     return bytes;
   };
 
-  const auto& [serve_from, newest_round, backups, heard, questions] = leading;
+  const auto& [serve_from, newest_round, backups, heard, head_at_beat, gone, questions] = leading;
   if (status == Status::primary) {
     number(serve_from.value);
     round(view, newest_round);
@@ -209,6 +222,8 @@ void Canonical::replica(const Replica& value) {
     }
     members(parts);
     set(heard);
+    number(head_at_beat.value);
+    set(gone);
     number(questions.size());
     for (const auto& [token, asked] : questions) {
       number(token);
@@ -216,8 +231,9 @@ void Canonical::replica(const Replica& value) {
     }
   }
   if (status == Status::backup) {  // begun anew by whoever becomes one
-    const auto& [heard_round, owed] = following;
+    const auto& [heard_round, leader, owed] = following;
     round(view, heard_round);
+    if (!promised.primary) optional(leader, [&](const Member& m) { member(m); });
     optional(owed, [&](Position p) { number(p.value); });
   }
   const auto& [own, others] = suspicion;
@@ -237,7 +253,8 @@ void Canonical::replica(const Replica& value) {
     members(parts);
   }
   optional(filling, [&](const auto& some) {
-    const auto& [source, target, committed, leads, got, common, fetching, written] = some;
+    const auto& [source, target, committed, log_view, leads, adopts, got, common, fetching, written,
+                 finishing] = some;
     member(source);
     number(target.view.value);
     content(target);
@@ -247,6 +264,9 @@ void Canonical::replica(const Replica& value) {
     number(common.value);
     number(fetching ? 1 : 0);
     number(written ? 1 : 0);
+    number(log_view.value);
+    number(adopts ? 1 : 0);
+    number(finishing ? 1 : 0);
   });
 }
 
@@ -280,7 +300,8 @@ void Canonical::begin(const ModelCluster& cluster) {
 }
 
 void Canonical::node_of(const ModelCluster& cluster, std::size_t index) {
-  const auto& [self, replica_of, writes, promised, log, committed, damaged_starts] = cluster.nodes_[index];
+  const auto& [self, replica_of, writes, promised, log, committed, damaged_starts, former] =
+      cluster.nodes_[index];
   member(self);
   promises(promised);
   entries(log);
@@ -327,8 +348,8 @@ const std::string& Canonical::cluster(const ModelCluster& cluster) {
     }
   }
   number(cluster.history_.size());
-  for (const auto& [digest, view] : cluster.history_) {
-    hash(digest);
+  for (const auto& [committed, view] : cluster.history_) {
+    hash(committed.hash);
     number(view.value);
   }
   for (const auto& [question, position] : cluster.asked_) {  // of nodes that lead: those are not renamed
@@ -343,7 +364,6 @@ const std::string& Canonical::cluster(const ModelCluster& cluster) {
   }
   std::vector<std::string> parts;
   for (const Envelope& waiting : cluster.messages_) {
-    if (cluster.nodes_.at(waiting.to.id.value - 1).self != waiting.to) continue;
     const std::size_t start = out_.size();
     envelope(waiting);
     parts.push_back(out_.substr(start));

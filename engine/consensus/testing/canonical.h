@@ -3,7 +3,7 @@
 //
 //   - What only counts is replaced by what is compared: heartbeat rounds by their rank among those of their view, save
 //     numbers and generations by their distance from the newest.
-//   - Messages are a multiset; those to a member that no longer exists are left out.
+//   - Messages are a multiset; one to a disk that is gone may reach the new one.
 //   - Nodes may be renamed: of nodes that differ in nothing but their id, whichever name gives the smallest bytes counts.
 //
 // Each structure is taken apart by name, so that a new field does not compile before it is dealt with here.
@@ -62,6 +62,8 @@ class Canonical {
   void content(const Fetch& m);
   void content(const Fetched& m);
   void content(const TakeOver& m);
+  void content(const AskLog& m);
+  void content(const WholeLog& m);
   std::uint8_t name(const Member& value) const;
   void node_of(const ModelCluster& cluster, std::size_t index);
 

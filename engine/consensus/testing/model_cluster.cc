@@ -36,20 +36,22 @@ ModelCluster::ModelCluster(std::size_t count, ReplicaOptions options) : options_
   EntryInfo founding{.position = Position{1}, .view = {}, .hash = {}, .parent = {}};
   founding.hash = mix({}, 1, {}, "founding");
   founding.voters = std::make_shared<const MemberSet>(members);
-  history_.push_back({founding.hash, View{}});
+  history_.push_back({founding, View{}});
   for (const Member& member : members)
     nodes_.push_back({.self = member,
                       .replica = {},
                       .writes = {},
                       .promises = {},
                       .log = {founding},
-                      .committed = Position{1}});
+                      .committed = Position{1},
+                      .former = {}});
   for (const Member& member : members) start(member.id);
 }
 
+// Also what was meant for the disk that the node had before: the network is as weak as it may be.
 ModelCluster::Node* ModelCluster::find(const Member& member) {
   Node& node = at(member.id);
-  return node.self == member && node.replica ? &node : nullptr;
+  return node.replica ? &node : nullptr;
 }
 
 // ---- what can happen
@@ -131,11 +133,46 @@ void ModelCluster::propose(NodeId id, const std::string& label) {
   step(node, Propose{{make_entry(node, label)}});
 }
 
-void ModelCluster::propose_voters(NodeId id, const MemberSet& voters) {
+std::string_view ModelCluster::propose_voters(NodeId id, const MemberSet& voters) {
   Node& node = at(id);
+  if (const std::string_view refusal = node.replica->why_not_change(voters); !refusal.empty()) return refusal;
   EntryInfo entry = make_entry(node, voters.describe());
   entry.voters = std::make_shared<const MemberSet>(voters);
   step(node, Propose{{entry}});
+  return {};
+}
+
+void ModelCluster::propose_settled(Node& node) {
+  const Membership& membership = node.replica->journal().membership();
+  if (!node.replica->is_primary() || !membership.unsettled || membership.change) return;
+  EntryInfo entry = make_entry(node, "settled");
+  entry.settles = true;
+  step(node, Propose{{entry}});
+}
+
+void ModelCluster::admit(NodeId id, NodeId learner) {
+  step(at(id), Admit{member(learner)});
+}
+
+void ModelCluster::forget(NodeId id, NodeId lost) {
+  if (const auto& former = at(lost).former) step(at(id), Forget{*former});
+}
+
+void ModelCluster::tend(NodeId id, bool growing) {
+  Node& node = at(id);
+  const auto membership = [&] { return node.replica->journal().membership(); };
+  for (const Node& other : nodes_) {
+    if (!node.replica->is_primary()) break;
+    forget(id, other.self.id);
+    if (other.replica && !membership().is_voter(other.self)) admit(id, other.self.id);
+  }
+  beat(id);
+  MemberSet wanted;
+  for (const Node& other : nodes_) {
+    if (growing || membership().voters.has_id(other.self.id)) wanted.add(other.self);
+  }
+  if (node.replica->is_primary() && wanted != membership().voters)
+    static_cast<void>(propose_voters(id, wanted));  // if it is not time yet, it will be
 }
 
 void ModelCluster::confirm(NodeId id, std::uint64_t token) {
@@ -194,11 +231,11 @@ void ModelCluster::crash(NodeId id, std::size_t kept) {
 void ModelCluster::start(NodeId id) {
   Node& node = at(id);
   VERITY_ASSERT(!node.replica);
-  JournalStart journal{.committed = node.committed, .committed_hash = {}, .voters = {}, .tail = {}};
+  JournalStart journal{.committed = node.committed, .committed_hash = {}, .membership = {}, .tail = {}};
   for (const EntryInfo& entry : node.log) {
     if (entry.position <= node.committed) {
       journal.committed_hash = entry.hash;
-      if (entry.voters) journal.voters = *entry.voters;
+      journal.membership.take(entry, true);
     } else {
       journal.tail.push_back(entry);
     }
@@ -229,7 +266,35 @@ void ModelCluster::wipe(NodeId id) {
           .writes = {},
           .promises = {},
           .log = {},
-          .committed = {}};
+          .committed = {},
+          .former = node.self};
+}
+
+void ModelCluster::add_blank() {
+  nodes_.push_back({.self = member_of(nodes_.size() + 1, 0),
+                    .replica = {},
+                    .writes = {},
+                    .promises = {},
+                    .log = {},
+                    .committed = {},
+                    .former = {}});
+}
+
+MemberSet ModelCluster::everybody() const {
+  MemberSet all;
+  for (const Node& node : nodes_) all.add(node.self);
+  return all;
+}
+
+bool ModelCluster::stands_a_wipe() const {
+  Membership membership;
+  for (const auto& [entry, view] : history_) membership.take(entry, true);
+  if (membership.unsettled || membership.voters != everybody()) return false;
+  return std::none_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
+    Membership there;
+    for (const EntryInfo& entry : node.log) there.take(entry, true);
+    return there.unsettled || (node.replica && node.replica->journal().membership().unsettled);
+  });
 }
 
 Position ModelCluster::log_end(NodeId node) const {
@@ -252,6 +317,7 @@ void ModelCluster::fill_in(const Node& node, EntryRange& range) const {
 }
 
 void ModelCluster::carry_out(Node& node, Effects effects) {
+  bool settles = false;
   for (Effect& effect : effects) {
     if (auto* const send = std::get_if<Send>(&effect)) {
       if (auto* const prepare = std::get_if<Prepare>(&send->message)) fill_in(node, prepare->range);
@@ -270,7 +336,9 @@ void ModelCluster::carry_out(Node& node, Effects effects) {
       check_committed(node, committed->position);
     if (std::holds_alternative<BecamePrimary>(effect)) check_primary(node);
     if (const auto* const confirmed = std::get_if<Confirmed>(&effect)) check_answer(node, confirmed->token);
+    settles = settles || std::holds_alternative<ProposeSettled>(effect);
   }
+  if (settles) propose_settled(node);
 }
 
 // ---- what must hold
@@ -294,7 +362,7 @@ void ModelCluster::check_primary(const Node& node) {
     if (position <= journal.base()) continue;
     const auto hash = journal.hash_at(position);
     // A belated primary of an older view may lack what was committed in newer ones; it commits nothing itself.
-    if (hash == history_[i].hash || history_[i].view > node.replica->view()) continue;
+    if (hash == history_[i].entry.hash || history_[i].view > node.replica->view()) continue;
     violate(node.self.describe() + " leads view " + node.replica->view().describe() + " without position " +
             position.describe() + ", which was committed");
     return;
@@ -307,8 +375,8 @@ void ModelCluster::check_committed(const Node& node, Position position) {
   for (Position p{std::max<std::uint64_t>(journal.base().value, 1)}; p <= position; p = p.next()) {
     const Sha256Digest hash = *journal.hash_at(p);
     if (p.value > history_.size()) {
-      history_.push_back({hash, node.replica->view()});
-    } else if (history_[p.value - 1].hash != hash) {
+      history_.push_back({journal.at(p), node.replica->view()});
+    } else if (history_[p.value - 1].entry.hash != hash) {
       violate("position " + p.describe() + " is committed twice, by " + node.self.describe() +
               " differently");
       return;
@@ -319,7 +387,8 @@ void ModelCluster::check_committed(const Node& node, Position position) {
 // What was committed in a view whose log this node holds, or an earlier one, stays on its disk: it vouched for it.
 void ModelCluster::check_replaced(const Node& node, const ReplaceLog& replace) {
   for (std::uint64_t p = replace.first.value; p <= std::min(node.log.size(), history_.size()); ++p) {
-    const auto& [hash, view] = history_[p - 1];
+    const Sha256Digest& hash = history_[p - 1].entry.hash;
+    const View view = history_[p - 1].view;
     const std::size_t at = p - replace.first.value;
     const bool stays = at < replace.entries.size() && replace.entries[at].hash == hash;
     if (node.log[p - 1].hash == hash && view <= node.promises.log_view && !stays)

@@ -40,8 +40,14 @@ class ModelCluster {
   // The first promises under way, before log writes that were asked for earlier: they are in another file.
   void complete_promises(NodeId node);
   void propose(NodeId node, const std::string& label);
-  // Proposes that the voters be these.
-  void propose_voters(NodeId node, const MemberSet& voters);
+  // Proposes that the voters be these; why not, if the primary refuses.
+  std::string_view propose_voters(NodeId node, const MemberSet& voters);
+  void admit(NodeId node, NodeId learner);
+  // The disk that `lost` had before.
+  void forget(NodeId node, NodeId lost);
+  // As the driver does at every heartbeat: admits whoever is there, forgets the disks that are gone, beats, and proposes that
+  // those who are there take the places of those who are gone; of a `growing` cluster, that all be members.
+  void tend(NodeId node, bool growing = false);
   void confirm(NodeId node, std::uint64_t token);
   void hand_over(NodeId node, NodeId to);
   void beat(NodeId node);
@@ -55,12 +61,18 @@ class ModelCluster {
   void damage(NodeId node, Position from);
   // While down: the disk is lost. The node comes back as a member of nothing.
   void wipe(NodeId node);
+  // Another node, blank and down.
+  void add_blank();
 
   // ---- what there is
   std::size_t size() const { return nodes_.size(); }
   bool is_up(NodeId node) const { return at(node).replica.has_value(); }
   const Replica& replica(NodeId node) const { return *at(node).replica; }
   const Member& member(NodeId node) const { return at(node).self; }
+  // All nodes as they are now.
+  MemberSet everybody() const;
+  // Every change of the members is finished, and every member has its disk: one more may be lost.
+  bool stands_a_wipe() const;
   std::size_t writes_under_way(NodeId node) const { return at(node).writes.size(); }
   Position log_end(NodeId node) const;  // on disk
   const std::vector<Envelope>& messages() const { return messages_; }
@@ -88,6 +100,7 @@ class ModelCluster {
     std::vector<EntryInfo> log;        // from position 1
     Position committed;                // known to have been, when something was written last
     std::uint64_t damaged_starts = 0;  // those that may have lost entries: only these have to differ
+    std::optional<Member> former;      // whose disk was lost last
   };
 
   Node& at(NodeId node) { return nodes_.at(node.value - 1); }
@@ -103,13 +116,14 @@ class ModelCluster {
   void check_committed(const Node& node, Position position);
   void check_message(const Node& node, const Message& message);
   void violate(const std::string& what);
+  void propose_settled(Node& node);
   EntryInfo make_entry(const Node& node, const std::string& label) const;
 
   ReplicaOptions options_;
   std::vector<Node> nodes_;
   std::vector<Envelope> messages_;
   struct CommittedOnce {
-    Sha256Digest hash;
+    EntryInfo entry;
     View view;  // of the node that was the first to know
   };
   std::vector<CommittedOnce> history_;  // committed anywhere, from position 1

@@ -77,6 +77,7 @@ class Script {
       out_ += id == 0 ? cluster_->describe() : cluster_->replica(NodeId{id}).describe();
       return true;
     }
+    if (command == "blank") return cluster_->add_blank(), true;
     const std::uint64_t id = number(words);
     if (id == 0 || id > cluster_->size()) return false;
     const NodeId node{id};
@@ -97,8 +98,14 @@ class Script {
       do {
         voters.add(cluster_->member(NodeId{number(words)}));
       } while (words.get() == ',');
-      return cluster_->replica(node).is_primary() && (cluster_->propose_voters(node, voters), true);
+      if (!cluster_->replica(node).is_primary()) return false;
+      const std::string_view refusal = cluster_->propose_voters(node, voters);
+      if (!refusal.empty()) out_ += "refused: " + std::string(refusal) + "\n";
+      return true;
     }
+    if (command == "admit") return cluster_->admit(node, NodeId{number(words)}), true;
+    if (command == "forget") return cluster_->forget(node, NodeId{number(words)}), true;
+    if (command == "tend" || command == "grow") return cluster_->tend(node, command == "grow"), true;
     if (command == "confirm") return cluster_->confirm(node, number(words)), true;
     if (command == "handover") return cluster_->hand_over(node, NodeId{number(words)}), true;
     if (command == "beat") return cluster_->beat(node), true;

@@ -1,8 +1,12 @@
 // Stories of the protocol as text: commands above a line of dashes, what the cluster did below it.
 //
 //   cluster N [keep=K]          N nodes, members of one another; node 1 leads view 0; what that took is not shown
+//   blank                       another node, blank and down
 //   propose N LABEL             node N, which leads, proposes an entry
 //   voters N I[,I...]           node N proposes that these nodes be the voters, as their disks are now
+//   admit N I | forget N I      node N sends node I the log | no longer waits for the disk that node I had before
+//   tend N | grow N             what the driver does at a heartbeat of N: admits, forgets, beats, and proposes to replace the
+//                               disks that are gone | or that all nodes be voters
 //   confirm N TOKEN             does node N still lead?
 //   beat N | silence N          its heartbeat is due | its election timeout has passed
 //   handover N M                node N is to give the lead to node M
