@@ -77,8 +77,9 @@ Result<ScanStop> SegmentScanner::investigate(io::Wait& wait, Suspicion suspicion
                (later->sequence > sequence_ && later->durable_mark.next() >= later->first_position)) {
       // Either it says so of the entries expected here, or it was begun when everything before it was durable, whatever
       // that was: a replace may have stood here and gone back behind position_.
+      // One is enough; there may be thousands.
+      if (!proven) stop.what += "; " + later->describe() + " behind it proves that it was durable";
       proven = true;
-      stop.what += "; " + later->describe() + " behind it proves that it was durable";
     }
   }
   if (first == FirstBlock::zero) {
