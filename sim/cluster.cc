@@ -9,7 +9,10 @@
 namespace verity::sim {
 
 Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng& prng)
-    : world_(world), prng_(prng) {
+    : world_(world), scenario_(scenario), prng_(prng) {
+  if (scenario.faults.damage_class != DamageClass::none) {
+    while (harmed_.size() < (scenario.nodes - 1) / 2) harmed_.insert(prng_.below(scenario.nodes));
+  }
   for (std::uint64_t node = 1; node <= scenario.nodes; ++node)
     nodes_.push_back(std::make_unique<NodeKeeper>(world, history, scenario, prng, node));
 }
@@ -84,8 +87,15 @@ void Cluster::disturb(Disturbance what) {
   if (is_crash && nodes_.size() > 1 && prng_.chance(1, 5)) {
     for (const auto& node : nodes_) node->disturb(what);
   } else {
-    draw().disturb(what);
+    (what == Disturbance::damage ? draw_for_damage() : draw()).disturb(what);
   }
+}
+
+NodeKeeper& Cluster::draw_for_damage() {
+  const DamageClass kind = scenario_.faults.damage_class;
+  const bool is_of_the_log = kind != DamageClass::derived_rot && kind != DamageClass::state_rot;
+  if (size() == 1 || !is_of_the_log) return draw();
+  return *nodes_[*std::next(harmed_.begin(), static_cast<std::ptrdiff_t>(prng_.below(harmed_.size())))];
 }
 
 void Cluster::heal() {
@@ -101,9 +111,13 @@ void Cluster::heal_majority() {
   std::vector<std::size_t> order(nodes_.size());
   std::iota(order.begin(), order.end(), 0);
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[prng_.below(i)]);
+  std::stable_partition(order.begin(), order.end(), [&](std::size_t i) { return !harmed_.contains(i); });
   std::stable_partition(order.begin(), order.end(), [&](std::size_t i) { return nodes_[i]->has_been_up(); });
   const bool is_founded = nodes_[order[majority - 1]]->has_been_up();
-  if (nodes_.size() == 1 || !is_founded || prng_.chance(1, 4)) return heal();
+  // One that may have lost entries counts only together with those who know.
+  const bool is_whole = std::none_of(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(majority),
+                                     [&](std::size_t i) { return harmed_.contains(i); });
+  if (nodes_.size() == 1 || !is_founded || !is_whole || prng_.chance(1, 4)) return heal();
   world_.network().mend();
   for (std::size_t i = 0; i < order.size(); ++i) {
     NodeKeeper& node = *nodes_[order[i]];
@@ -137,7 +151,8 @@ bool Cluster::is_level() const {
   const Position end = nodes_.front()->host().node()->status().durable_position;
   return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
     const node::NodeStatus status = node->host().node()->status();
-    return status.durable_position == end && status.commit_index == end && status.applied_index == end;
+    return status.durable_position == end && status.commit_index == end && status.applied_index == end &&
+           status.damage.empty();
   });
 }
 

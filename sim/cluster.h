@@ -9,6 +9,7 @@
 #include "sim/world.h"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,7 +40,7 @@ class Cluster {
   // A node is ready, and in a cluster leads.
   bool is_ready() const;
   bool is_serving() const;  // each of them
-  // All have committed and applied the same, and nothing else lies in their logs.
+  // All have committed and applied the same, nothing else lies in their logs, and what was found damaged is repaired.
   bool is_level() const;
   bool has_refused_rightly() const;
   bool may_stay_damaged() const;
@@ -51,6 +52,8 @@ class Cluster {
   std::uint64_t damages() const;
 
  private:
+  // Whom a disk may harm: a minority, so that every entry keeps a good copy where a majority can be made of.
+  NodeKeeper& draw_for_damage();
   NodeKeeper& draw() { return *nodes_[nodes_.size() == 1 ? 0 : prng_.below(nodes_.size())]; }
   std::string host(std::size_t node) const { return nodes_[node]->host().address().host; }
   void cut_links();
@@ -58,7 +61,9 @@ class Cluster {
   void isolate(std::size_t node, std::uint64_t ways);
 
   World& world_;
+  const Scenario& scenario_;
   Prng& prng_;
+  std::set<std::size_t> harmed_;  // nodes whose logs may be damaged
   std::vector<std::unique_ptr<NodeKeeper>> nodes_;
 };
 

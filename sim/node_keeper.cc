@@ -41,7 +41,7 @@ bool NodeKeeper::allows(std::string_view code) const {
   if (code == "io_error") return sync_was_failing_;
   const bool damaged = damage_was_done();
   if (code == "damaged") return damaged;
-  if (code == "read_only") return damaged || sync_failed_;
+  if (code == "read_only") return (damaged && scenario_.nodes == 1) || sync_failed_;
   return false;
 }
 
@@ -100,7 +100,7 @@ void NodeKeeper::judge_refusal(const Error& error) {
   const bool is_damage = error.code == ErrorCode::corrupt || error.code == ErrorCode::io_error;
   if (error.code == ErrorCode::out_of_space && disk_was_full_ && !healed_) return;
   if (error.code == ErrorCode::io_error && sync_may_fail_ && !healed_) return;
-  const bool must_survive = scenario_.faults.damage_class == DamageClass::derived_rot;
+  const bool must_survive = scenario_.faults.damage_class == DamageClass::derived_rot || scenario_.nodes > 1;
   if (is_damage && damage_was_done() && !must_survive) {
     // A refusal is for ever: the next start says the same.
     refusal_ = error.describe();

@@ -104,6 +104,12 @@ void draw_cluster(Prng prng, Scenario& scenario) {
   constexpr std::array<std::uint64_t, disturbance_count> of_10{7, 6, 5, 5, 2, 3, 5, 2, 2, 0, 6};
   for (std::size_t i = 0; i < of_10.size(); ++i)
     scenario.faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 4) : 0;
+  if (prng.chance(1, 3)) {
+    constexpr std::array kinds{DamageClass::log_rot, DamageClass::log_rot, DamageClass::derived_rot,
+                               DamageClass::state_rot, DamageClass::log_unreadable};
+    scenario.faults[Disturbance::damage] = prng.between(1, 3);
+    scenario.faults.damage_class = kinds[prng.below(kinds.size())];
+  }
 }
 
 // In the order of Disturbance.
@@ -208,7 +214,7 @@ const std::vector<Entry>& entries() {
        DamageClass::none,
        [](Scenario& s) { s.setup.node.sync_mode = node::SyncMode::async; }},
       {{cluster_name,
-        "three or five nodes that replicate: crashes, restarts, partitions, slow and full disks"},
+        "three or five nodes that replicate: crashes, restarts, partitions, slow, full and damaged disks"},
        {}},
   };
   return all;

@@ -208,6 +208,37 @@ void Log::set_committed(Position position) {
   work_.notify_all();
 }
 
+void Log::seal_soon() {
+  seal_soon_ = true;
+  work_.notify_all();
+}
+
+void Log::segment_repaired(const SegmentHeader& header, ByteCount end_offset) {
+  SegmentInfo& segment = table_.segments.at(header.sequence);
+  VERITY_ASSERT(segment.sealed && segment.header.sequence == header.sequence);
+  segment.header = header;
+  segment.end_offset = end_offset;
+  reader_.forget_segment(header.sequence);
+}
+
+// Under load there is always something that is durable and not committed; so it is waited a little without writing.
+Log::Early Log::seal_early(Instant now, Instant& next_look) {
+  const SegmentInfo& current = table_.current();
+  const bool possible = seal_soon_ && !stopping_ && !cut_ && spare_.is_ready() &&
+                        current.end_position > current.header.first_position;
+  if (!possible) return Early::no;
+  if (committed_ >= durable_) {
+    seal_soon_ = false;
+    hold_until_.reset();
+    return Early::seal;
+  }
+  if (!hold_until_ || now > *hold_until_ + 50 * options_.seal_patience)
+    hold_until_ = now + options_.seal_patience;
+  if (now >= *hold_until_) return Early::no;
+  next_look = std::min(next_look, *hold_until_);
+  return Early::wait;
+}
+
 void Log::fail_with(const Error& error) {
   failure_ = error;
   if (on_failure) on_failure(error);
@@ -226,6 +257,12 @@ void Log::run(io::Wait& wait) {
 }
 
 Result<bool> Log::step(io::Wait& wait, Instant& next_look) {
+  const Early early = seal_early(wait.now(), next_look);
+  if (early == Early::wait) return false;
+  if (early == Early::seal) {
+    VERITY_TRY(switch_segment(wait));
+    return true;
+  }
   const bool has_work = cut_ || !queue_.empty();
   if (has_work && needed() <= room()) {
     grow_at_.reset();

@@ -101,6 +101,11 @@ class Log {
   // the file with the next flush, or with a mark when all is quiet; lets a full segment be sealed.
   void set_committed(Position position);
 
+  // Ends the current segment as soon as that is possible and there is something in it: a sealed one can be repaired.
+  void seal_soon();
+  // A sealed segment has been written anew (segment_repair.h).
+  void segment_repaired(const SegmentHeader& header, ByteCount end_offset);
+
   Position last_proposed() const { return last_; }
   const Sha256Digest& proposed_head() const { return links_.back().hash; }
   Position durable() const { return durable_; }
@@ -133,6 +138,9 @@ class Log {
   // Of the next flush, at least.
   ByteCount needed() const;
   Status grow(io::Wait& wait);
+  enum class Early : std::uint8_t { no, wait, seal };
+  // What seal_soon() makes of now.
+  Early seal_early(Instant now, Instant& next_look);
   Status flush_queue(io::Wait& wait);
   Status write_mark(io::Wait& wait);
   Status seal(io::Wait& wait);
@@ -170,6 +178,9 @@ class Log {
   std::deque<EntryPtr> queue_;
   ByteCount queued_bytes_ = 0;
   ByteCount queued_flush_bytes_ = 0;  // if every queued entry had a flush of its own
+
+  bool seal_soon_ = false;
+  std::optional<Instant> hold_until_;  // nothing is written, so that all that is durable gets committed
 
   bool writing_ = false;
   bool stopping_ = false;

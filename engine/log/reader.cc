@@ -68,6 +68,12 @@ void LogReader::forget_from(Position first) {
   }
 }
 
+void LogReader::forget_segment(std::uint64_t sequence) {
+  ++forgotten_;
+  std::erase_if(files_, [&](const auto& item) { return item.first == sequence; });
+  std::erase_if(starts_, [&](const auto& item) { return item.first == sequence; });
+}
+
 Result<EntryPtr> LogReader::read(io::Wait& wait, Position position) {
   if (!newest_.empty() && newest_.front()->position() <= position) {
     const std::uint64_t index = position.value - newest_.front()->position().value;
@@ -87,6 +93,7 @@ Result<EntryPtr> LogReader::read_from_file(io::Wait& wait, Position position) {
     return fail(ErrorCode::not_found, "position " + position.describe() + " is not in the log");
   const SegmentInfo segment = *found;  // the table may change while we wait
   const std::string name = "log/" + segment.file_name();
+  const std::uint64_t forgotten = forgotten_;
   const Result<std::shared_ptr<io::File>> file = file_of(wait, segment);
   if (!file && file.error().code == ErrorCode::not_found)
     return damaged({name, 0, position, "there is no such file"});
@@ -105,6 +112,7 @@ Result<EntryPtr> LogReader::read_from_file(io::Wait& wait, Position position) {
   if (!is_settled()) entry = read_extent(wait, **file, *extent, position);
   if (is_settled()) return entry;
   if (table_.find(position) == nullptr) return not_there();
+  if (forgotten != forgotten_) return read_from_file(wait, position);  // of the old file and the new one
   return damaged({name, extent->begin, position, entry.error().message});
 }
 

@@ -38,6 +38,9 @@ class LogReader {
   // Those from `first` on are replaced.
   void forget_from(Position first);
 
+  // The segment has been written anew.
+  void forget_segment(std::uint64_t sequence);
+
   // not_found: no such position yet, or no longer. corrupt: damaged, the message names file and offset. `position` is at most the last
   // proposed one.
   Result<EntryPtr> read(io::Wait& wait, Position position);
@@ -73,6 +76,7 @@ class LogReader {
   std::deque<EntryPtr> newest_;  // consecutive positions
   ByteCount newest_bytes_ = 0;
 
+  std::uint64_t forgotten_ = 0;  // segments so far
   // Most recently used first.
   std::list<std::pair<std::uint64_t, std::shared_ptr<io::File>>> files_;
   std::list<std::pair<std::uint64_t, Starts>> starts_;

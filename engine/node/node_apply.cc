@@ -115,9 +115,17 @@ void NodeImpl::rebuild(io::Wait& wait) {
   const Position end = opened_.committed.next();
   world_.logger.log(io::LogLevel::warn, "verity_node", "deriving state from the log",
                     {{"from", derived_.position.value + 1}, {"to", end.value}});
-  const auto damage = log::replay(
-      wait, *opened_.log_directory, log_.table(), derived_.position.next(), end,
-      [&](const log::EntryPtr& entry) { return derive(wait, *entry, derived_, opened_.tree_nodes.get()); });
+  const auto derive_on = [&] {
+    return log::replay(
+        wait, *opened_.log_directory, log_.table(), derived_.position.next(), end,
+        [&](const log::EntryPtr& entry) { return derive(wait, *entry, derived_, opened_.tree_nodes.get()); });
+  };
+  auto damage = derive_on();
+  while (repairer_ && damage && *damage) {
+    note_damage(**damage);
+    if (!repaired_.wait(wait)) return;
+    damage = derive_on();
+  }
   if (!damage) {
     if (!wait.is_cancelled()) fail_with(damage.error());
     return;

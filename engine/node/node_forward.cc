@@ -147,6 +147,10 @@ Outcome<Bytes> NodeImpl::serve_question(io::Wait& wait, QuestionKind kind, ByteV
 }
 
 void NodeImpl::on_other_message(const consensus::Member& from, std::uint16_t type, ByteView payload) {
+  if (is_repair(type)) {
+    if (repairer_) repairer_->on_message(from, type, payload);
+    return;
+  }
   if (type != report_type) return forwarder_->on_message(from, type, payload);
   Result<NodeReport> report = decode_report(payload);
   if (report) {

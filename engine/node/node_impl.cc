@@ -118,6 +118,7 @@ Status NodeImpl::run(io::Wait& wait) {
                     " bytes do. Lower max_batch_size or raise segment_size");
   }
   for (const std::string& note : opened_.notes) world_.logger.log(io::LogLevel::warn, log_target, note);
+  if (transport_ != nullptr && !options_.read_only) repair_damage();
   for (const log::Damage& damage : opened_.damage) note_damage(damage);
   log_.reader().on_damage = [this](const log::Damage& damage) { note_damage(damage); };
   scrubber_.on_damage = [this](const log::Damage& damage) { note_damage(damage); };
@@ -242,8 +243,27 @@ void NodeImpl::fail_with(const Error& error) {
   failed_or_stopping_.notify_all();
 }
 
+void NodeImpl::repair_damage() {
+  repairer_.emplace(Repairer::Parts{world_,
+                                    log_,
+                                    *opened_.log_directory,
+                                    *transport_,
+                                    {options_.node_id, opened_.state->incarnation},
+                                    options_.tuning.scrub_bytes_per_second});
+  repairer_->members = [this] { return opened_.state->founders; };
+  repairer_->on_repaired = [this] { repaired_.notify_all(); };
+  repairer_->start();
+}
+
 void NodeImpl::note_damage(const log::Damage& damage) {
   const std::string line = damage.describe();
+  if (repairer_) {
+    if (!repairer_->damaged(damage)) return;
+    ++metrics_.damaged_entries_total;
+    world_.logger.log(io::LogLevel::error, log_target,
+                      "damage found; the other nodes are asked for what is lost", {{"damage", line}});
+    return;
+  }
   if (std::find(damage_.begin(), damage_.end(), line) != damage_.end() || damage_.size() >= damage_lines_max)
     return;
   damage_.push_back(line);
@@ -334,7 +354,7 @@ NodeStatus NodeImpl::status() const {
   status.cluster_id = opened_.state->cluster_id;
   status.tenants = derived_.catalogue.count();
   status.index_ready = index_ready_;
-  status.damage = damage_;
+  status.damage = repairer_ ? repairer_->outstanding() : damage_;
   status.session_requests_kept = options_.tuning.session_requests_kept;
   status.peers = peers();
   if (transport_ != nullptr) status.messages_dropped = transport_->messages_dropped();
@@ -355,6 +375,11 @@ const NodeMetrics& NodeImpl::metrics() const {
   if (forwarder_) metrics_.requests_forwarded_total = forwarder_->forwarded_total();
   if (replicator_) metrics_.view_changes_total = replicator_->view_changes();
   metrics_.sessions = derived_.sessions.count();
+  if (repairer_) {
+    metrics_.damaged_segments = repairer_->damaged_segments();
+    metrics_.repaired_entries_total = repairer_->repaired_entries_total();
+    metrics_.repaired_bytes_total = repairer_->repaired_bytes_total();
+  }
   metrics_.queue_entries = log_.queued_entries();
   metrics_.queue_bytes = log_.queued_bytes();
   metrics_.scrubbed_bytes_total = scrubber_.bytes_total();
@@ -376,6 +401,7 @@ Status NodeImpl::stop(io::Wait& wait) {
   failed_or_stopping_.notify_all();
   applied_.notify_all();
   scrubber_.stop(wait);
+  if (repairer_) repairer_->stop(wait);
   log_.stop(wait);                           // everything proposed is durable, or the node failed
   if (replicator_) replicator_->stop(wait);  // at once: what it would still take the log would refuse
   if (forwarder_) forwarder_->stop(wait);

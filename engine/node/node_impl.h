@@ -13,6 +13,7 @@
 #include "engine/node/node.h"
 #include "engine/node/opening.h"
 #include "engine/node/proposed_state.h"
+#include "engine/node/repairer.h"
 #include "engine/node/replicator.h"
 #include "io/fiber/sync.h"
 #include "io/world.h"
@@ -161,6 +162,7 @@ class NodeImpl final : public Node {
   void run_checkpoints(io::Wait& wait);
   Status checkpoint(io::Wait& wait);
   void note_damage(const log::Damage& damage);
+  void repair_damage();
   void fail_with(const Error& error);
   TenantInfo info(const tenant::Tenant& tenant) const;
 
@@ -174,6 +176,7 @@ class NodeImpl final : public Node {
   PeerTransport* const transport_;
   std::optional<Replicator> replicator_;  // none of a read-only node
   std::optional<Forwarder> forwarder_;    // none of a node that is alone
+  std::optional<Repairer> repairer_;      // likewise, nor of a read-only one
   std::map<NodeId, NodeReport> reports_;  // the last of each of the others
   io::Signal report_work_;
 
@@ -181,6 +184,7 @@ class NodeImpl final : public Node {
   std::deque<log::EntryPtr> apply_queue_;
   std::deque<Waiting*> waiting_;
   io::Signal apply_work_;
+  io::Signal repaired_;
   io::Signal applied_;  // something new can be read, somebody else leads, or the node stops
   io::Mutex deriving_;  // held while derived_ changes, or must not
   io::Signal checkpoint_work_;
@@ -202,7 +206,7 @@ class NodeImpl final : public Node {
   bool stopped_ = false;
   std::optional<Error> failure_;
   io::Signal failed_or_stopping_;
-  std::vector<std::string> damage_;
+  std::vector<std::string> damage_;  // that nobody repairs
   mutable NodeMetrics metrics_;
 };
 

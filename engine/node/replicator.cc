@@ -4,6 +4,7 @@
 #include "engine/node/found_cluster.h"
 #include "engine/node/founding_codec.h"
 #include "engine/node/message_codec.h"
+#include "engine/node/repairer.h"
 #include "io/base/assert.h"
 #include "io/clock.h"
 #include "io/directory.h"
@@ -185,7 +186,7 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
       transport_->send(from, PeerLane::control, encode(consensus::FoundingMember{founding_record(state_)}));
     return;
   }
-  if (is_forwarding(type)) {
+  if (is_forwarding(type) || is_repair(type)) {
     if (on_other_message && running_ && state_.founders.contains(from)) on_other_message(from, type, payload);
     return;
   }

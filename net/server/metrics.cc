@@ -115,6 +115,12 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
                    metrics.scrub_rounds_total);
   families.counter("verity_damaged_entries_total", "Damaged entries found by start, reads or the scrubber",
                    metrics.damaged_entries_total);
+  families.gauge("verity_damaged_segments", "Damaged segments that are to be repaired from the other nodes",
+                 metrics.damaged_segments);
+  families.counter("verity_repaired_entries_total",
+                   "Entries fetched from other nodes to repair damaged segments",
+                   metrics.repaired_entries_total);
+  families.counter("verity_repaired_bytes_total", "Bytes of those entries", metrics.repaired_bytes_total);
 }
 
 // By address: the id of a node that has never answered is not known.
