@@ -60,6 +60,8 @@ class Directory {
   // Sorted by name, without "." and "..".
   virtual Result<std::vector<DirectoryEntry>> list(Wait& wait) = 0;
   virtual Status sync(Wait& wait) = 0;
+  // How much more the file system has room for, as far as it can be known.
+  virtual Result<ByteCount> free_bytes(Wait& wait) = 0;
 
   // Takes the exclusive lock `name` and leaves `holder` (one line) in it for others to read.
   // busy: somebody else has it; the message names the holder they left.

@@ -121,7 +121,6 @@ void Cluster::heal_majority() {
   world_.network().mend();
   for (std::size_t i = 0; i < order.size(); ++i) {
     NodeKeeper& node = *nodes_[order[i]];
-    node.free_disk();  // who leads keeps the lead with a full disk, and refuses (docs/faults.md)
     if (i < majority) {
       node.heal();
     } else if (prng_.chance(1, 2)) {

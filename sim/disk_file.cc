@@ -302,6 +302,7 @@ class SimDirectory final : public io::Directory {
   Status rename(io::Wait& wait, std::string_view from, std::string_view to) override;
   Result<std::vector<io::DirectoryEntry>> list(io::Wait& wait) override;
   Status sync(io::Wait& wait) override;
+  Result<ByteCount> free_bytes(io::Wait& wait) override;
   Result<std::unique_ptr<io::DirectoryLock>> lock(io::Wait& wait, std::string_view name,
                                                   std::string_view holder) override;
   const std::string& path() const override { return path_; }
@@ -409,6 +410,12 @@ Result<std::vector<io::DirectoryEntry>> SimDirectory::list(io::Wait& wait) {
     entries.push_back({name, node.folder != nullptr, node.file ? node.file->current.size() : 0});
   }
   return entries;
+}
+
+Result<ByteCount> SimDirectory::free_bytes(io::Wait& wait) {
+  if (!process_.begin_call() || !pause(wait, 10us)) return crashed("asking for the space of", path_);
+  const ByteCount capacity = std::min<ByteCount>(disk_.options_.capacity, 1024 * GiB);
+  return capacity - std::min(capacity, disk_.used());
 }
 
 Status SimDirectory::sync(io::Wait& wait) {

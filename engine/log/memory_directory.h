@@ -66,6 +66,7 @@ class MemoryDirectory : public io::Directory {
     return entries;
   }
   Status sync(io::Wait&) override { return step(); }
+  Result<ByteCount> free_bytes(io::Wait&) override { return 1 * GiB; }
   Result<std::unique_ptr<io::DirectoryLock>> lock(io::Wait&, std::string_view, std::string_view) override {
     return fail(ErrorCode::unsupported, "no locks");
   }

@@ -90,6 +90,9 @@ Bytes encode(const NodeReport& report) {
   put(out, report.commit_index);
   put(out, report.applied_index);
   put_text(out, report.client_address);
+  put(out, report.release);
+  put(out, report.disk_free_bytes);
+  put(out, static_cast<std::uint8_t>(report.has_room));
   return out;
 }
 
@@ -103,6 +106,9 @@ Result<NodeReport> decode_report(ByteView bytes) {
   report.commit_index = from.value<Position>("commit index");
   report.applied_index = from.value<Position>("applied index");
   report.client_address = from.text("client address", 0, 300);
+  report.release = from.value<std::uint32_t>("release");
+  report.disk_free_bytes = from.value<ByteCount>("free bytes of the disk");
+  report.has_room = from.byte("has room", 0, 1) == 1;
   return finished(from, std::move(report));
 }
 
@@ -226,6 +232,7 @@ Bytes encode(const Refusal& refusal) {
   put(out, static_cast<std::uint8_t>(refusal.limits_count));
   put(out, static_cast<std::int64_t>(refusal.retry_after.count()));
   put_varint(out, refusal.leader.value);
+  put_text(out, refusal.leader_address);
   put_varint(out, refusal.failed_expectations.size());
   for (const FailedExpectation& failed : refusal.failed_expectations) {
     put_text(out, failed.stream);
@@ -246,6 +253,7 @@ Result<Refusal> decode_refusal(ByteView bytes) {
   refusal.limits_count = from.byte("limits a count", 0, 1) == 1;
   refusal.retry_after = Duration(from.value<std::int64_t>("retry after"));
   refusal.leader = NodeId{from.number("leader", 0, 7)};
+  refusal.leader_address = from.text("leader's address", 0, 300);
   const std::uint64_t failed = take_count(from, "failed expectations", 5);
   for (std::uint64_t i = 0; i < failed && from.ok(); ++i) {
     FailedExpectation& one = refusal.failed_expectations.emplace_back();

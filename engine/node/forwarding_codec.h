@@ -37,6 +37,9 @@ struct NodeReport {
   Position commit_index;
   Position applied_index;
   std::string client_address;
+  std::uint32_t release = 0;
+  ByteCount disk_free_bytes = 0;
+  bool has_room = true;  // for another log segment
 };
 
 Bytes encode(const NodeReport& report);

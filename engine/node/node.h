@@ -41,6 +41,9 @@ struct NodePeer {
   std::optional<View> view{};
   Position commit_index{};
   Position applied_index{};
+  std::uint32_t release = 0;
+  ByteCount disk_free_bytes = 0;
+  bool has_room = true;                    // for another log segment
   std::optional<Position> acknowledged{};  // up to where it has acknowledged; known to the leader alone
   std::string problem{};                   // why the last connection failed or ended; empty: none has
 };
@@ -60,6 +63,7 @@ struct NodeStatus {
   Id128 cluster_id;
   std::uint64_t tenants = 0;
   bool index_ready = true;
+  ByteCount disk_free_bytes = 0;
   std::vector<std::string> damage;     // one line each: file, offset, position, what
   std::vector<NodePeer> peers;         // none of a node that is alone
   std::uint64_t messages_dropped = 0;  // to them

@@ -1,5 +1,6 @@
 // Requests at a node that does not lead: the leader is asked, and answers. And what the nodes tell each other of themselves.
 #include "engine/node/node_impl.h"
+#include "engine/node/release.h"
 
 #include "io/directory.h"
 #include "io/fiber/loop.h"
@@ -166,8 +167,14 @@ void NodeImpl::run_reports(io::Wait& wait) {
   const consensus::Member self{options_.node_id, opened_.state->incarnation};
   while (true) {
     const NodeStatus now = status();
-    const Bytes report =
-        encode(NodeReport{now.state, now.view, now.commit_index, now.applied_index, options_.client_address});
+    const Bytes report = encode(NodeReport{.state = now.state,
+                                           .view = now.view,
+                                           .commit_index = now.commit_index,
+                                           .applied_index = now.applied_index,
+                                           .client_address = options_.client_address,
+                                           .release = release,
+                                           .disk_free_bytes = disk_free_bytes_,
+                                           .has_room = !log_.space_problem()});
     for (const consensus::Member& member : opened_.state->founders) {
       if (member != self)
         transport_->send(member, PeerLane::control, {.type = report_type, .head = report, .entries = {}});

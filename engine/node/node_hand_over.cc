@@ -30,7 +30,8 @@ Refusal make_refusal(RefusalCode code, std::string detail) {
 std::vector<NodeId> NodeImpl::heirs() const {
   std::vector<NodePeer> able;
   for (NodePeer& peer : peers()) {
-    const bool cannot = peer.state == "stopping" || peer.state == "read_only" || peer.state == "failed";
+    const bool cannot =
+        peer.state == "stopping" || peer.state == "read_only" || peer.state == "failed" || !peer.has_room;
     const bool follows = peer.connected && peer.acknowledged && peer.acknowledged->value > 0;
     if (follows && !cannot && log_.last_proposed().value - peer.acknowledged->value <= heir_lag_entries_max)
       able.push_back(std::move(peer));
@@ -55,11 +56,10 @@ std::optional<Refusal> NodeImpl::refuse_heir(NodeId to) const {
   }
   const std::vector<NodeId> able = heirs();
   if (std::find(able.begin(), able.end(), to) != able.end()) return std::nullopt;
-  return make_refusal(
-      RefusalCode::not_ready,
-      "node " + to.describe() +
-          " cannot take the lead now: it is not connected, does not follow, or is more than " +
-          std::to_string(heir_lag_entries_max) + " entries behind");
+  return make_refusal(RefusalCode::not_ready, "node " + to.describe() +
+                                                  " cannot take the lead now: it is not connected, does not "
+                                                  "follow, has no room on its disk, or is more than " +
+                                                  std::to_string(heir_lag_entries_max) + " entries behind");
 }
 
 Outcome<NodeId> NodeImpl::hand_over(io::Wait& wait, std::optional<NodeId> to) {
@@ -84,7 +84,11 @@ Outcome<NodeId> NodeImpl::hand_over_here(io::Wait& wait, std::optional<NodeId> t
   if (to) {
     if (auto refusal = refuse_heir(*to)) return std::unexpected(std::move(*refusal));
   }
-  for (const NodeId heir : to ? std::vector{*to} : heirs()) {
+  return hand_over_to(wait, to ? std::vector{*to} : heirs());
+}
+
+Outcome<NodeId> NodeImpl::hand_over_to(io::Wait& wait, const std::vector<NodeId>& heirs) {
+  for (const NodeId heir : heirs) {
     world_.logger.log(io::LogLevel::info, log_target, "Handing over the lead",
                       {{"to", heir.value}, {"view", replicator_->view().value}});
     io::Wait patient = wait.within(attempt_patience);

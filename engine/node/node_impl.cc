@@ -146,6 +146,7 @@ Status NodeImpl::run(io::Wait& wait) {
     log_.start();
     spawn("applier", &NodeImpl::run_applier);
     spawn("checkpoints", &NodeImpl::run_checkpoints);
+    spawn("watch", &NodeImpl::run_watch);
   }
   scrubber_.start();
   if (!options_.read_only) {
@@ -334,6 +335,9 @@ std::vector<NodePeer> NodeImpl::peers() const {
                      .view = known == reports_.end() ? std::nullopt : std::optional(report.view),
                      .commit_index = report.commit_index,
                      .applied_index = report.applied_index,
+                     .release = report.release,
+                     .disk_free_bytes = report.disk_free_bytes,
+                     .has_room = report.has_room,
                      .acknowledged = replicator_->replica().acknowledged_by(peer.id),
                      .problem = std::move(peer.problem)});
   }
@@ -354,6 +358,7 @@ NodeStatus NodeImpl::status() const {
   status.cluster_id = opened_.state->cluster_id;
   status.tenants = derived_.catalogue.count();
   status.index_ready = index_ready_;
+  status.disk_free_bytes = disk_free_bytes_;
   status.damage = repairer_ ? repairer_->outstanding() : damage_;
   status.session_requests_kept = options_.tuning.session_requests_kept;
   status.peers = peers();

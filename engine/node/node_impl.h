@@ -124,6 +124,15 @@ class NodeImpl final : public Node {
   // Who could take the lead, the best first.
   std::vector<NodeId> heirs() const;
   std::optional<Refusal> refuse_heir(NodeId to) const;
+  // One after another is asked, until one leads.
+  Outcome<NodeId> hand_over_to(io::Wait& wait, const std::vector<NodeId>& heirs);
+
+  // ---- looking after itself (node_watch.cc)
+  // Why another node had better lead; nothing: none.
+  std::optional<std::string> why_unfit() const;
+  void give_away_if_unfit(io::Wait& wait);
+  void run_watch(io::Wait& wait);
+  Refusal refuse_for_space(const Error& problem);
 
   // ---- asking the leader, and answering as one (node_forward.cc)
   // `here` if this node leads, else `there` with the leader; both again if another node leads by then and nothing was done.
@@ -179,6 +188,8 @@ class NodeImpl final : public Node {
   std::optional<Repairer> repairer_;      // likewise, nor of a read-only one
   std::map<NodeId, NodeReport> reports_;  // the last of each of the others
   io::Signal report_work_;
+  io::Signal unfit_;  // a request was refused because of this node's disk
+  ByteCount disk_free_bytes_ = 0;
 
   std::deque<std::pair<Position, Instant>> proposed_at_;  // of a leader: not yet committed
   std::deque<log::EntryPtr> apply_queue_;

@@ -135,7 +135,11 @@ std::optional<Refusal> NodeImpl::await_leadership(io::Wait& wait) {
                                                     ? "node " + primary->id.describe() + " leads; ask there"
                                                     : "no node leads now; an election may be under way");
       refusal.retry_after = 1s;
-      if (somebody_else_leads) refusal.leader = primary->id;
+      if (somebody_else_leads) {
+        refusal.leader = primary->id;
+        const auto known = reports_.find(primary->id);
+        if (known != reports_.end()) refusal.leader_address = known->second.client_address;
+      }
       return refusal;
     }
   }
@@ -200,6 +204,19 @@ void NodeImpl::follow_role() {
   applied_.notify_all();
 }
 
+Refusal NodeImpl::refuse_for_space(const Error& problem) {
+  unfit_.notify_all();
+  const bool is_full = problem.code == ErrorCode::out_of_space;
+  Refusal refusal = make_refusal(is_full ? RefusalCode::out_of_space : RefusalCode::io_error,
+                                 (is_full ? "the disk has no room for another log segment: "
+                                          : "another log segment cannot be prepared: ") +
+                                     problem.message);
+  // Whoever has room is about to lead.
+  if (transport_ != nullptr && !heirs().empty()) refusal.code = RefusalCode::not_leader;
+  refusal.retry_after = 5s;
+  return refusal;
+}
+
 Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, ByteView body,
                                          const std::optional<SessionRequest>& session) {
   // The node may have begun to stop while the request waited.
@@ -226,14 +243,7 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
     return std::unexpected(std::move(refusal));
   }
   if (!log_.has_room(body.size())) {
-    const Error& problem = *log_.space_problem();
-    const bool is_full = problem.code == ErrorCode::out_of_space;
-    Refusal refusal = make_refusal(is_full ? RefusalCode::out_of_space : RefusalCode::io_error,
-                                   (is_full ? "the disk has no room for another log segment: "
-                                            : "another log segment cannot be prepared: ") +
-                                       problem.message);
-    refusal.retry_after = 5s;
-    return std::unexpected(std::move(refusal));
+    return std::unexpected(refuse_for_space(*log_.space_problem()));
   }
   log::EntryHeader header;
   header.kind = kind;

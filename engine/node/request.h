@@ -70,10 +70,11 @@ struct Refusal {
   RefusalCode code;
   std::string detail;  // a sentence for a person; place, value, what is allowed
   std::vector<FailedExpectation> failed_expectations{};
-  Position position{};        // for damaged
-  NodeId leader{};            // for not_leader: who leads, if that is known
-  bool limits_count = false;  // for limit_exceeded: how many there may be, not how large this request is
-  Duration retry_after{};     // for overloaded, not_ready, idempotency_full
+  Position position{};           // for damaged
+  NodeId leader{};               // for not_leader: who leads, if that is known
+  std::string leader_address{};  // where it serves clients; empty: not known
+  bool limits_count = false;     // for limit_exceeded: how many there may be, not how large this request is
+  Duration retry_after{};        // for overloaded, not_ready, idempotency_full
 
   std::string describe() const;
 };

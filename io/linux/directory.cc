@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -144,6 +145,14 @@ class LinuxDirectory final : public Directory {
     const std::int64_t failed = services_.backend.sync(wait, fd_.get(), false);
     if (failed < 0) return fail_errno(static_cast<int>(-failed), "syncing the directory " + path_);
     return {};
+  }
+
+  Result<ByteCount> free_bytes(Wait& wait) override {
+    return services_.pool.run(wait, [&]() -> Result<ByteCount> {
+      struct ::statvfs system {};
+      if (::fstatvfs(fd_.get(), &system) != 0) return fail_errno(errno, "asking for the space of " + path_);
+      return ByteCount{system.f_bavail} * system.f_frsize;
+    });
   }
 
   Result<std::unique_ptr<DirectoryLock>> lock(Wait& wait, std::string_view name,

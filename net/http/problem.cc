@@ -89,6 +89,7 @@ Problem to_problem(node::Refusal refusal) {
   problem.failed_expectations = std::move(refusal.failed_expectations);
   problem.position = refusal.position;
   problem.leader = refusal.leader;
+  problem.leader_address = std::move(refusal.leader_address);
   problem.retry_after = refusal.retry_after;
   if (problem.status == 429 && problem.retry_after == Duration::zero()) problem.retry_after = 1s;
   return problem;
@@ -115,6 +116,10 @@ void answer(Response& response, const Problem& problem) {
   if (!problem.failed_expectations.empty()) append_failed_expectations(out, problem.failed_expectations);
   if (problem.position.value > 0) out += ",\"position\":" + problem.position.describe();
   if (problem.leader.value > 0) out += ",\"leader\":" + problem.leader.describe();
+  if (!problem.leader_address.empty()) {
+    out += ",\"leader_address\":";
+    append_json_string(out, problem.leader_address);
+  }
   out += "}\n";
 }
 

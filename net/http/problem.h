@@ -22,8 +22,9 @@ struct Problem {
   std::string_view code;  // static text
   std::string detail;     // place, value, what is allowed
   std::vector<node::FailedExpectation> failed_expectations{};
-  Position position{};       // for damaged
-  NodeId leader{};           // for not_leader; 0: not known
+  Position position{};  // for damaged
+  NodeId leader{};      // for not_leader; 0: not known
+  std::string leader_address{};
   Duration retry_after{};    // zero: no advice
   std::string_view allow{};  // for 405: the methods this path knows
 };

@@ -93,6 +93,8 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
   families.gauge("verity_commit_position", "Position of the last committed entry", status.commit_index.value);
   families.gauge("verity_applied_position", "Position of the last applied entry", status.applied_index.value);
   families.gauge("verity_active_tenants", "Tenants that exist", status.tenants);
+  families.gauge("verity_disk_free_bytes", "Room left on the file system of the data directory",
+                 status.disk_free_bytes);
   families.gauge("verity_node_writable", "1 while the node takes writes", status.reason.empty() ? 1.0 : 0.0);
   families.histogram("verity_write_duration_seconds", "From an append's arrival at the node to its answer",
                      metrics.write_duration);

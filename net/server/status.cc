@@ -1,6 +1,7 @@
 #include "net/server/status.h"
 
 #include "engine/node/node.h"
+#include "engine/node/release.h"
 #include "io/clock.h"
 #include "net/http/json_writer.h"
 #include "net/server/context.h"
@@ -34,6 +35,9 @@ void add_peer(std::string& out, const node::NodePeer& peer, Position commit) {
     add(out, ",\"view\":", peer.view->value);
     add(out, ",\"commit_index\":", peer.commit_index.value);
     add(out, ",\"applied_index\":", peer.applied_index.value);
+    add(out, ",\"release\":", std::uint64_t{peer.release});
+    add(out, ",\"disk_free_bytes\":", peer.disk_free_bytes);
+    out += peer.has_room ? ",\"has_room\":true" : ",\"has_room\":false";
   }
   if (peer.acknowledged) {
     add(out, ",\"acknowledged_index\":", peer.acknowledged->value);
@@ -71,6 +75,8 @@ void append_status(std::string& out, const Context& context) {
   add(out, ",\"cluster_name\":", status.cluster_name);
   add(out, ",\"cluster_id\":", status.cluster_id.describe());
   add(out, ",\"tenants\":", status.tenants);
+  add(out, ",\"release\":", std::uint64_t{node::release});
+  add(out, ",\"disk_free_bytes\":", status.disk_free_bytes);
   out += ",\"index_ready\":";
   out += status.index_ready ? "true" : "false";
   out += ",\"damage\":[";

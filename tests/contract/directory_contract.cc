@@ -210,6 +210,19 @@ TEST_P(IoContract, DirectoryLockIsExclusiveAndNamesItsHolder) {
   });
 }
 
+TEST_P(IoContract, FreeSpaceIsThatOfTheFileSystem) {
+  run([&](Wait& wait, World& world) {
+    const auto before = world.directory.free_bytes(wait);
+    VERITY_REQUIRE(before);
+    EXPECT_GT(*before, 1 * MiB);
+    const auto inner = world.directory.open_directory(wait, "inner", true);
+    VERITY_REQUIRE(inner);
+    const auto of_the_same = (*inner)->free_bytes(wait);
+    VERITY_REQUIRE(of_the_same);
+    EXPECT_LT(*of_the_same, *before + 64 * GiB);  // others may be writing to it, too
+  });
+}
+
 TEST_P(IoContract, DirectoryOperationsFinishWhateverTheWaitSays) {
   run([&](Wait& wait, World& world) {
     CancelSource cancel;

@@ -26,8 +26,10 @@ def free_ports(count):
 class Cluster:
     """Servers by node id; those that do not run are not in `nodes`."""
 
-    def __init__(self, case, size=3):
+    def __init__(self, case, size=3, environment=None):
         self.case = case
+        self.environment = environment or {}
+        self.links = None  # or what nodes reach each other through
         ports = free_ports(size)
         self.addresses = {i + 1: f"127.0.0.1:{port}" for i, port in enumerate(ports)}
         self.nodes = {}
@@ -38,9 +40,10 @@ class Cluster:
         return self.case.folder / f"node{node}"
 
     def start(self, node):
-        peers = ",".join(address for other, address in self.addresses.items() if other != node)
+        peers = ",".join(self.links.address(node, other) if self.links else address
+                         for other, address in self.addresses.items() if other != node)
         server = self.case.start("--node-id", str(node), "--cluster-peers", peers, data_dir=self.data_dir(node),
-                                 env=TIMING | {"VERITY_CLUSTER_ADDRESS": self.addresses[node]})
+                                 env=TIMING | self.environment | {"VERITY_CLUSTER_ADDRESS": self.addresses[node]})
         self.nodes[node] = server
         return server.wait_listening()
 
@@ -70,6 +73,9 @@ class Cluster:
             ready = not leaders and one in self.nodes and all(self.is_ready(node) for node in self.nodes)
             return one if ready and self.status(one)["state"] == "leader" else None
         return self.wait_for("an agreed leader", agreed)
+
+    def leader_of(self, node):
+        return self.status(node)["leader"]
 
     def append(self, count=1):
         """Each event with a key of its own, sent again until it is acknowledged."""

@@ -69,7 +69,7 @@ class Founding(TestCase):
         for node in (1, 2, 3):
             self.assertFine(cluster.nodes[node].admin("cluster", "wait-healthy"))
             lines = self.assertFine(cluster.nodes[node].admin("cluster", "status")).stdout.splitlines()
-            self.assertEqual(lines[0].split(), ["id", "address", "state", "view", "commit", "applied", "lag", "last_seen"])
+            self.assertEqual(lines[0].split(), ["id", "address", "state", "view", "commit", "applied", "lag", "last_seen", "release", "disk_free"])
             self.assertEqual(sorted(line.split()[0] for line in lines[1:]), ["1", "2", "3"])
             status = json.loads(self.assertFine(cluster.nodes[node].admin("--json", "cluster", "status")).stdout)
             self.assertEqual(status["node_id"], node)

@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <chrono>
+#include <cstdio>
 #include <thread>
 
 namespace verity::tools {
@@ -37,6 +39,17 @@ const Json& peers_of(const Json& status) {
   return peers != cluster->end() && peers->is_array() ? *peers : none;
 }
 
+// "12.3 GB"
+std::string size_text(std::uint64_t bytes) {
+  constexpr std::array units = {"B", "KB", "MB", "GB", "TB"};
+  double size = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; size >= 1024 && unit + 1 < units.size(); ++unit) size /= 1024;
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", size, units[unit]);
+  return text.data();
+}
+
 // Nothing: the node that was asked does not know.
 std::optional<std::uint64_t> lag_of(std::uint64_t commit, const Json& of) {
   if (of.contains("applied_index")) return commit - std::min(commit, number_of(of, "applied_index"));
@@ -58,14 +71,17 @@ std::string table_of(const Context& context, const Json& status) {
                {"commit", Align::right},
                {"applied", Align::right},
                {"lag", Align::right},
-               {"last_seen"}});
+               {"last_seen"},
+               {"release", Align::right},
+               {"disk_free", Align::right}});
   // The furthest that anybody has committed.
   std::uint64_t commit = number_of(status, "commit_index");
   for (const Json& peer : peers_of(status)) commit = std::max(commit, number_of(peer, "commit_index"));
   const auto add = [&](const Json& of, const std::string& id, std::string address, std::string last_seen) {
     table.add({id.empty() ? "?" : id, std::move(address), text_of(of, "state"), text_of(of, "view"),
                text_of(of, "commit_index"), text_of(of, "applied_index"), lag_text(commit, of),
-               std::move(last_seen)});
+               std::move(last_seen), text_of(of, "release"),
+               of.contains("disk_free_bytes") ? size_text(number_of(of, "disk_free_bytes")) : std::string()});
   };
   add(status, text_of(status, "node_id"), context.server, "asked now");
   for (const Json& peer : peers_of(status)) {
