@@ -2,12 +2,17 @@
 //
 //   verity-bench append --data-dir DIR            in this process, straight to the node
 //   verity-bench append --server 127.0.0.1:7000   over HTTP, to a server that runs already
+//   verity-bench append --nodes 3 --data-dir DIR  over the native protocol, to servers started here
+//   verity-bench append --native A,B,C            the same, to servers that run already
+//   verity-bench failover --data-dir DIR          how long after the leader's death an append is acknowledged
 //   verity-bench start --data-dir DIR             start-up time on an existing data directory
 //
 // Prints figures for people, or one JSON object with --json. `tools/dev bench` runs it beside the bare disk, the
 // bare loopback and PostgreSQL; a figure alone says little.
 #include "bench/in_process.h"
+#include "bench/local_cluster.h"
 #include "bench/over_http.h"
+#include "bench/over_native.h"
 #include "io/linux/runtime.h"
 
 #include <CLI/CLI.hpp>
@@ -15,7 +20,9 @@
 #include <sched.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 namespace verity::bench {
@@ -27,6 +34,10 @@ struct Options {
   double gigabytes = 0;
   std::string data_dir;
   std::string server;
+  std::string native;
+  std::string server_binary;
+  std::uint64_t nodes = 0;
+  std::uint64_t connections = 1;
   int core = -1;
   int repeat = 5;
   bool json = false;
@@ -80,9 +91,65 @@ void print(const Options& options, const char* way, const std::string& backend, 
               static_cast<double>(peak_resident_bytes()) / 1e6);
 }
 
+// "a:1,b:2"
+Result<std::vector<io::Address>> parse_addresses(std::string_view text) {
+  std::vector<io::Address> addresses;
+  while (true) {
+    const auto comma = text.find(',');
+    VERITY_TRY_ASSIGN(addresses.emplace_back(), io::Address::parse(text.substr(0, comma)));
+    if (comma == std::string_view::npos) return addresses;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+int append_natively(const Options& options, io::Runtime& runtime) {
+  std::optional<LocalCluster> cluster;
+  Result<std::vector<io::Address>> nodes;
+  if (options.nodes > 0) {
+    auto started = LocalCluster::start(options.server_binary, options.data_dir, options.nodes);
+    if (!started) return complain(started.error());
+    cluster.emplace(std::move(*started));
+    nodes = cluster->addresses();
+  } else {
+    nodes = parse_addresses(options.native);
+  }
+  if (!nodes) return complain(nodes.error());
+  auto figures = append_over_native(runtime, *nodes, options.connections, options.load);
+  if (!figures) return complain(figures.error());
+  print(options, "native", runtime.backend_name(), *figures, 0, 0);
+  return 0;
+}
+
+int failover(const Options& options) {
+  auto cluster = LocalCluster::start(options.server_binary, options.data_dir, options.nodes);
+  if (!cluster) return complain(cluster.error());
+  Samples samples;
+  for (int n = 0; n < options.repeat; ++n) {
+    auto runtime = io::Runtime::create({});
+    if (!runtime) return complain(runtime.error());
+    NodeId killed;
+    auto took = time_of_failover(**runtime, cluster->addresses(), [&](NodeId leader) {
+      killed = leader;
+      cluster->kill(leader);
+    });
+    if (!took) return complain(took.error());
+    samples.add(*took);
+    if (auto back = cluster->restart(killed); !back) return complain(back.error());
+  }
+  const double median = samples.percentile_us(500) / 1e3;
+  const double worst = samples.percentile_us(1000) / 1e3;
+  if (options.json)
+    std::printf("{\"rounds\":%d,\"failover_ms\":%.0f,\"worst_ms\":%.0f}\n", options.repeat, median, worst);
+  else
+    std::printf("leader killed %d times: next acknowledgement after %.0f ms (median), %.0f ms at worst\n",
+                options.repeat, median, worst);
+  return 0;
+}
+
 int append(const Options& options) {
   auto runtime = io::Runtime::create({});
   if (!runtime) return complain(runtime.error());
+  if (options.nodes > 0 || !options.native.empty()) return append_natively(options, **runtime);
   if (options.server.empty()) {
     auto result = append_in_process(**runtime, options.data_dir, options.load);
     if (!result) return complain(result.error());
@@ -125,7 +192,18 @@ int run(int argc, char** argv) {
   auto* way = append_command->add_option_group("where");
   way->add_option("--data-dir", options.data_dir, "Append in this process to the node in this folder");
   way->add_option("--server", options.server, "Append over HTTP to the server at host:port");
+  way->add_option("--native", options.native, "Append natively to the servers at host:port,host:port,...");
   way->require_option(1);
+  const auto add_cluster = [&](CLI::App* command) {
+    command->add_option("--nodes", options.nodes, "Servers to start, with their data in the folder")
+        ->check(CLI::IsMember({1, 3, 5, 7}));
+    command->add_option("--server-binary", options.server_binary,
+                        "verity-server; beside this program if not given");
+  };
+  add_cluster(append_command);
+  append_command->add_option("--connections", options.connections, "Connections the clients share (native)")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   append_command->add_option("--clients", options.load.clients, "Clients, one request under way each")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
@@ -147,12 +225,19 @@ int run(int argc, char** argv) {
       ->add_option("--gigabytes", options.gigabytes, "Go on until so much payload (in 10^9 bytes) is in")
       ->check(CLI::Range(0.001, 10000.0))
       ->excludes(seconds);
+  auto* failover_command = app.add_subcommand("failover", "Kill the leader, time the next acknowledgement");
+  failover_command->add_option("--data-dir", options.data_dir, "Where the servers keep their data")
+      ->required();
+  failover_command->add_option("--repeat", options.repeat, "How often")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  add_cluster(failover_command);
   auto* start_command = app.add_subcommand("start", "Start-up time on an existing data directory");
   start_command->add_option("--data-dir", options.data_dir, "The data directory")->required();
   start_command->add_option("--repeat", options.repeat, "How often")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  for (auto* command : {append_command, start_command}) {
+  for (auto* command : {append_command, failover_command, start_command}) {
     command->add_option("--core", options.core, "Keep this process on one core");
     command->add_flag("--json", options.json, "Print one JSON object");
   }
@@ -169,6 +254,12 @@ int run(int argc, char** argv) {
   if (options.gigabytes > 0) {
     options.load.payload_bytes_max = static_cast<ByteCount>(options.gigabytes * 1e9);
     options.load.duration = 24h;
+  }
+  if (options.server_binary.empty())
+    options.server_binary = std::filesystem::path(argv[0]).parent_path() / "verity-server";
+  if (failover_command->parsed()) {
+    if (options.nodes == 0) options.nodes = 3;
+    return failover(options);
   }
   return append_command->parsed() ? append(options) : start(options);
 }

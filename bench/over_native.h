@@ -1,0 +1,28 @@
+// Appends through the native protocol and its client, to the nodes of a cluster that runs already.
+#pragma once
+
+#include "bench/load.h"
+
+#include "io/base/ids.h"
+#include "io/base/result.h"
+#include "io/network.h"
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace verity::io {
+class Runtime;
+}
+
+namespace verity::bench {
+
+// Clients share `connections` of them, each with a session of its own.
+Result<Figures> append_over_native(io::Runtime& runtime, const std::vector<io::Address>& nodes,
+                                   std::uint64_t connections, const Load& load);
+
+// How long after `kill` has returned an append is acknowledged that was submitted afterwards.
+Result<Duration> time_of_failover(io::Runtime& runtime, const std::vector<io::Address>& nodes,
+                                  const std::function<void(NodeId leader)>& kill);
+
+}  // namespace verity::bench
