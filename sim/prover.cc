@@ -18,10 +18,7 @@ std::optional<log::ProofDocument> ask(io::Wait& wait, Client& client, const std:
   const auto response = client.get(wait, target);
   if (!response || client.history.epoch() != epoch) return std::nullopt;
   if (response->status != 200) {
-    // A node may lag behind, and not have that position yet.
-    const std::string code = code_of(*response);
-    const bool is_excused = client.is_excused(code) || (client.is_of_cluster() && code == "invalid_request");
-    if (!is_excused) client.fail(target, *response);
+    if (!client.is_excused(code_of(*response))) client.fail(target, *response);
     return std::nullopt;
   }
   const log::ProofVerdict verdict = log::check_proof(response->body);
@@ -29,11 +26,6 @@ std::optional<log::ProofDocument> ask(io::Wait& wait, Client& client, const std:
   if (verdict.holds && document) return std::move(*document);
   client.fail(target + " is no proof: " + (verdict.holds ? document.error().describe() : verdict.reason));
   return std::nullopt;
-}
-
-// Of a head that a node tells of now.
-std::uint64_t least_head(const Client& client, std::uint64_t known) {
-  return client.is_of_cluster() ? 0 : known;
 }
 
 }  // namespace
@@ -48,8 +40,8 @@ void ask_inclusion(io::Wait& wait, Client& client) {
       wait, client, "/v1/proofs/inclusion?position=" + std::to_string(position) + (with_event ? ".0" : ""));
   if (!document) return;
   const auto* const proof = std::get_if<log::InclusionDocument>(&*document);
-  if (proof == nullptr || proof->position.value != position ||
-      proof->head.position.value < least_head(client, known) || proof->event.has_value() != with_event) {
+  if (proof == nullptr || proof->position.value != position || proof->head.position.value < known ||
+      proof->event.has_value() != with_event) {
     client.fail("a proof of something else than position " + std::to_string(position));
     return;
   }
@@ -70,8 +62,7 @@ void ask_consistency(io::Wait& wait, Client& client) {
   if (!document) return;
   const auto* const proof = std::get_if<log::ConsistencyDocument>(&*document);
   const bool fits = proof != nullptr && proof->old_head.position.value == from &&
-                    (to_now ? proof->new_head.position.value >= least_head(client, known)
-                            : proof->new_head.position.value == to);
+                    (to_now ? proof->new_head.position.value >= known : proof->new_head.position.value == to);
   if (!fits) {
     client.fail("a proof of something else than " + std::to_string(from) + " to " + std::to_string(to));
     return;

@@ -169,14 +169,18 @@ void Replica::confirm(const Confirm& input) {
     effects_.push_back(Unconfirmed{input.token});
     return;
   }
-  beat();  // what was answered before the question counts for nothing
-  leading_.questions.push_back({input.token, leading_.round});
+  // What was answered before the question counts for nothing, so a round that has begun is none for it: while one is under
+  // way, questions gather for the next.
+  const bool is_alone = leading_.questions.empty();
+  if (is_alone) beat();
+  leading_.questions.push_back({input.token, leading_.round + (is_alone ? 0 : 1)});
   answer_questions();
 }
 
 void Replica::answer_questions() {
   while (!leading_.questions.empty() && journal_.committed() >= leading_.serve_from) {
     const Leading::Question question = leading_.questions.front();
+    if (question.round > leading_.round) beat();  // for all that have gathered
     MemberSet agree;
     agree.add(options_.self);
     for (const auto& [member, progress] : leading_.backups) {

@@ -91,6 +91,9 @@ class Node {
   virtual Outcome<Id128> open_session(io::Wait& wait) = 0;
 
   virtual Outcome<EventPage> read(io::Wait& wait, const ReadRequest& request) = 0;
+  // Before the questions below, which are answered from what is applied here: suspends until that is all that an answer of
+  // this consistency must rest on. Nothing: it is.
+  virtual std::optional<Refusal> await_read(io::Wait& wait, Consistency consistency) = 0;
   // Suspends until an event of `request`'s tenant (and stream, if named) may exist at or after `from`. Returns early
   // rather than late; a deadline, a cancellation or stop() ends it without an error.
   virtual void wait_for_events(io::Wait& wait, const ReadRequest& request, EventToken from) = 0;

@@ -76,7 +76,8 @@ Outcome<TenantInfo> NodeImpl::change_tenant(io::Wait& wait, QuestionKind kind, s
       });
 }
 
-std::optional<Refusal> NodeImpl::await_read_here_or_there(io::Wait& wait, Consistency consistency) {
+std::optional<Refusal> NodeImpl::await_read(io::Wait& wait, Consistency consistency) {
+  if (auto refusal = refuse_reads()) return refusal;
   const auto seen = [](std::optional<Refusal> refusal) -> Outcome<bool> {
     if (refusal) return std::unexpected(std::move(*refusal));
     return true;

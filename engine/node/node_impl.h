@@ -40,6 +40,7 @@ class NodeImpl final : public Node {
   Outcome<AppendReceipt> append(io::Wait& wait, const AppendRequest& request) override;
   Outcome<Id128> open_session(io::Wait& wait) override;
   Outcome<EventPage> read(io::Wait& wait, const ReadRequest& request) override;
+  std::optional<Refusal> await_read(io::Wait& wait, Consistency consistency) override;
   void wait_for_events(io::Wait& wait, const ReadRequest& request, EventToken from) override;
   Outcome<TenantInfo> create_tenant(io::Wait& wait, std::string_view name) override {
     return change_tenant(wait, QuestionKind::create_tenant, name);
@@ -141,8 +142,6 @@ class NodeImpl final : public Node {
   Outcome<TenantInfo> change_tenant(io::Wait& wait, QuestionKind kind, std::string_view name);
   // Who can do what was refused here because this node does not lead. Nobody, if it was refused for another reason.
   std::optional<consensus::Member> who_can(const Refusal& refusal) const;
-  // Suspends until what a read with this consistency must see is applied here, whoever leads.
-  std::optional<Refusal> await_read_here_or_there(io::Wait& wait, Consistency consistency);
   // What a read with this consistency has to see, as the leader says.
   std::optional<Refusal> await_read_point(io::Wait& wait, const consensus::Member& leader,
                                           Consistency consistency);

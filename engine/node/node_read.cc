@@ -8,9 +8,7 @@
 namespace verity::node {
 
 Outcome<EventPage> NodeImpl::read(io::Wait& wait, const ReadRequest& request) {
-  if (auto refusal = refuse_reads()) return std::unexpected(std::move(*refusal));
-  if (auto refusal = await_read_here_or_there(wait, request.consistency))
-    return std::unexpected(std::move(*refusal));
+  if (auto refusal = await_read(wait, request.consistency)) return std::unexpected(std::move(*refusal));
   if (auto refusal = await_applied(wait, request.at_least)) return std::unexpected(std::move(*refusal));
   const auto tenant = resolve(request.tenant);
   if (!tenant) return std::unexpected(tenant.error());

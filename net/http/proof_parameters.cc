@@ -33,7 +33,8 @@ std::expected<node::EventToken, Problem> parse_place(const Target& target, std::
 }  // namespace
 
 std::expected<InclusionParameters, Problem> parse_inclusion_parameters(const Target& target) {
-  if (auto problem = refuse_unknown(target, {"position"})) return std::unexpected(std::move(*problem));
+  if (auto problem = refuse_unknown(target, {"position", "consistency"}))
+    return std::unexpected(std::move(*problem));
   const auto place = parse_place(target, "position");
   if (!place) return std::unexpected(place.error());
   const bool names_event = target.parameter("position")->find('.') != std::string_view::npos;
@@ -41,7 +42,8 @@ std::expected<InclusionParameters, Problem> parse_inclusion_parameters(const Tar
 }
 
 std::expected<ConsistencyParameters, Problem> parse_consistency_parameters(const Target& target) {
-  if (auto problem = refuse_unknown(target, {"from", "to"})) return std::unexpected(std::move(*problem));
+  if (auto problem = refuse_unknown(target, {"from", "to", "consistency"}))
+    return std::unexpected(std::move(*problem));
   const auto from = parse_place(target, "from");
   if (!from) return std::unexpected(from.error());
   ConsistencyParameters parameters{from->position, std::nullopt};

@@ -90,6 +90,14 @@ std::optional<Duration> parse_wait(std::string_view text) {
   return std::nullopt;
 }
 
+std::expected<node::Consistency, Problem> parse_consistency(const Target& target) {
+  const std::string_view text = target.parameter("consistency").value_or("linearizable");
+  if (text == "linearizable") return node::Consistency::linearizable;
+  if (text == "leader") return node::Consistency::leader;
+  if (text == "stale") return node::Consistency::stale;
+  return std::unexpected(bad_parameter("consistency", text, "linearizable, leader, stale"));
+}
+
 std::expected<ReadParameters, Problem> parse_read_parameters(const Target& target, ReadScope scope) {
   if (auto problem =
           refuse_unknown(target, {"from", "direction", "limit", "wait", "subject", "consistency"})) {
@@ -106,15 +114,9 @@ std::expected<ReadParameters, Problem> parse_read_parameters(const Target& targe
   }
   if (auto problem = read_from(target, scope, out.request.from)) return std::unexpected(*problem);
   if (auto problem = read_subject(target, scope, out.request.subject)) return std::unexpected(*problem);
-  if (const auto text = target.parameter("consistency")) {
-    if (*text == "stale") {
-      out.request.consistency = node::Consistency::stale;
-    } else if (*text == "leader") {
-      out.request.consistency = node::Consistency::leader;
-    } else if (*text != "linearizable") {
-      return std::unexpected(bad_parameter("consistency", *text, "linearizable, leader, stale"));
-    }
-  }
+  const auto consistency = parse_consistency(target);
+  if (!consistency) return std::unexpected(consistency.error());
+  out.request.consistency = *consistency;
   if (const auto text = target.parameter("limit")) {
     const auto limit = parse_number<std::uint32_t>(*text);
     if (!limit || *limit == 0 || *limit > read_limit_max)

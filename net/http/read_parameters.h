@@ -27,6 +27,8 @@ inline constexpr Duration read_wait_max = 60s;
 
 // A refusal names the parameter, its value and what is allowed. Unknown parameters are refused too.
 std::expected<ReadParameters, Problem> parse_read_parameters(const Target& target, ReadScope scope);
+// The parameter alone; linearizable without it.
+std::expected<node::Consistency, Problem> parse_consistency(const Target& target);
 // The same for subscriptions: only from and subject; `last_event_id` resumes behind that event.
 std::expected<ReadParameters, Problem> parse_subscription(const Target& target, ReadScope scope,
                                                           std::optional<std::string_view> last_event_id);

@@ -41,6 +41,18 @@ struct Exchange {
   void refuse(node::Refusal refusal) const { http::answer(response, http::to_problem(std::move(refusal))); }
 };
 
+// False: it has been refused.
+bool may_read(const Exchange& exchange) {
+  const auto consistency = http::parse_consistency(exchange.target);
+  if (!consistency) {
+    exchange.refuse(consistency.error());
+    return false;
+  }
+  auto refusal = exchange.context.node().await_read(exchange.wait, *consistency);
+  if (refusal) exchange.refuse(std::move(*refusal));
+  return !refusal;
+}
+
 using Handler = void (*)(const Exchange&);
 
 struct Route {
@@ -68,6 +80,7 @@ void put_tenant(const Exchange& exchange) {
 }
 
 void get_tenant(const Exchange& exchange) {
+  if (!may_read(exchange)) return;
   answer_tenant(exchange, exchange.context.node().find_tenant(exchange.target.segments[tenant_segment]), 200);
 }
 
@@ -77,6 +90,7 @@ void delete_tenant(const Exchange& exchange) {
 }
 
 void list_tenants(const Exchange& exchange) {
+  if (!may_read(exchange)) return;
   std::string& out = exchange.response.body;
   out += "{\"tenants\":[";
   bool is_first = true;
@@ -241,6 +255,7 @@ void subscribe_to_tenant(const Exchange& exchange) {
 }
 
 void get_head(const Exchange& exchange) {
+  if (!may_read(exchange)) return;
   const auto head = exchange.context.node().head(exchange.wait);
   if (!head) return exchange.refuse(head.error());
   http::append_head(exchange.response.body, *head);
@@ -292,6 +307,7 @@ void answer_proof(const Exchange& exchange, node::Outcome<std::string> proof) {
 void prove_inclusion(const Exchange& exchange) {
   const auto parameters = http::parse_inclusion_parameters(exchange.target);
   if (!parameters) return exchange.refuse(parameters.error());
+  if (!may_read(exchange)) return;
   answer_proof(exchange, exchange.context.node().prove_inclusion(exchange.wait, parameters->position,
                                                                  parameters->event));
 }
@@ -299,6 +315,7 @@ void prove_inclusion(const Exchange& exchange) {
 void prove_consistency(const Exchange& exchange) {
   const auto parameters = http::parse_consistency_parameters(exchange.target);
   if (!parameters) return exchange.refuse(parameters.error());
+  if (!may_read(exchange)) return;
   const Position to = parameters->to.value_or(exchange.context.node().status().applied_index);
   answer_proof(exchange, exchange.context.node().prove_consistency(exchange.wait, parameters->from, to));
 }

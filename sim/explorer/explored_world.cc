@@ -41,7 +41,7 @@ constexpr std::array worlds = {
     ExploredWorld{.name = "reads",
                   .what = "a primary asks whether it still leads, while another view begins",
                   .view_max = 1,
-                  .budget = {.proposals = 1, .silences = 2, .confirms = 1},
+                  .budget = {.proposals = 1, .silences = 2, .confirms = 2},
                   .prompt_disks = true},
     ExploredWorld{.name = "leaving",
                   .what = "a primary gives the lead away while it goes on, disks prompt",

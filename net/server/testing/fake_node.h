@@ -109,6 +109,8 @@ class FakeNode final : public node::Node {
     return page;
   }
 
+  std::optional<node::Refusal> await_read(io::Wait&, node::Consistency) override { return std::nullopt; }
+
   void wait_for_events(io::Wait& wait, const node::ReadRequest&, node::EventToken from) override {
     while (!wait.is_cancelled() && position_ < from.position.value) {
       if (!changed_.wait(wait)) return;
