@@ -68,6 +68,7 @@ Status LocalCluster::start_node(std::size_t index) {
   std::vector<std::string> settings{"VERITY_CLUSTER_ADDRESS=" + cluster_address(index),
                                     "VERITY_METRICS_ADDRESS=127.0.0.1:" + std::to_string(free_port())};
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   std::vector<char*> environment;

@@ -90,6 +90,7 @@ class NativeWriter {
     while (!client_.should_end(wait) && client_.now() < until) {
       if (!native_.until_room(wait)) break;
       submit();
+      if (own_ && client_.prng.chance(1, 8)) read_own(wait);
       if (client_.prng.chance(1, 3)) continue;
       if (!wait.sleep(client_.prng.exponential(client_.plan.think))) break;
     }
@@ -122,7 +123,10 @@ class NativeWriter {
              const Outcome<node::AppendReceipt>& outcome) {
     History& history = client_.history;
     if (!history.holds(history.request(id).tenant, stand)) return;
-    if (outcome) return history.acked(id, to_ack(*outcome), client_.now());
+    if (outcome) {
+      own_ = Own{history.request(id).tenant, outcome->position, stand};
+      return history.acked(id, to_ack(*outcome), client_.now());
+    }
     const std::string code(node::describe(outcome.error().code));
     switch (outcome.error().code) {
       case RefusalCode::outcome_unknown:
@@ -144,9 +148,31 @@ class NativeWriter {
     }
   }
 
+  // What it was told of it sees at any node.
+  void read_own(io::Wait& wait) {
+    const Own own = *own_;
+    node::ReadRequest request{.tenant = own.tenant,
+                              .from = node::ReadFrom::at(node::EventToken{own.position, 0})};
+    request.consistency = node::Consistency::stale;
+    request.limit = 1;
+    ++client_.crowd.requests;
+    const auto page = native_.read(wait, request);
+    if (!page || !client_.history.holds(own.tenant, own.stand)) return;
+    if (page->events.empty() || page->events.front().position != own.position)
+      client_.fail("a client does not see its own append at " + own.position.describe() + " any more");
+  }
+
+  // The latest append that was acknowledged.
+  struct Own {
+    std::string tenant;
+    Position position;
+    History::Stand stand;
+  };
+
   Client& client_;
   client::Client native_;
   std::uint64_t under_way_ = 0;
+  std::optional<Own> own_;
 };
 
 // ---- following

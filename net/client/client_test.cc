@@ -179,5 +179,29 @@ TEST_F(RawNative, WhatMakesNoSenseEndsTheConnectionWithAReason) {
   });
 }
 
+// A client that sends and sends: what is under way stays bounded, the rest waits in its own socket.
+TEST_F(RawNative, NoMoreIsTakenThanMayBeUnderWay) {
+  options_.native_requests_max = 4;
+  node_.append_delay = 15s;
+  run([&](io::Wait& wait) {
+    create_tenant(wait);
+    std::string flood = frame_of(native::Type::hello, 0, native::encode(native::Hello{}));
+    node::AppendRequest request{.tenant = "acme",
+                                .streams = {{.stream = "s", .events = {{.type = "t", .data = "1"}}}}};
+    for (std::uint64_t tag = 1; tag <= 20; ++tag) {
+      Bytes payload;
+      put(payload, tag);
+      put_bytes(payload, node::encode(request));
+      flood += frame_of(native::Type::append, tag, payload);
+    }
+    auto client = connect(wait);
+    ASSERT_TRUE(client.send(flood));
+    ASSERT_TRUE(wait.sleep(10s));
+    EXPECT_EQ(server_->counters().native_requests, 4u);
+    ASSERT_TRUE(wait.sleep(10s));
+    EXPECT_EQ(server_->counters().native_requests, 8u);
+  });
+}
+
 }  // namespace
 }  // namespace verity::client

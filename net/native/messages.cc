@@ -182,7 +182,7 @@ Result<Read> decode_read(ByteView bytes) {
   if (from.ok() && (wait_ns < 0 || wait_ns > wait_ns_max)) from.fail_here("follows a wait not within 60 s");
   read.wait = Duration(wait_ns);
   read.request.awaits_stream = wait_ns > 0;
-  return finished(from, std::move(read));
+  return finished(from, read);
 }
 
 Bytes encode(const node::EventPage& page) {

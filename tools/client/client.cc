@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <latch>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -83,6 +84,7 @@ struct Client::Impl {
     if (!thread.joinable()) return;
     closing = true;
     runtime->mailbox().post([this] { ended.set(); });
+    told.count_down();
     thread.join();
   }
 
@@ -106,6 +108,8 @@ struct Client::Impl {
       ignore(ended.wait(wait), "nobody cancels it");
       on_loop.stop(wait);
     });
+    // Whoever told it may still be about to wake the runtime.
+    told.wait();
   }
 
   bool is_own_thread() const { return std::this_thread::get_id() == thread.get_id(); }
@@ -118,6 +122,7 @@ struct Client::Impl {
   io::Runtime* runtime = nullptr;
   verity::client::Client* native = nullptr;
   io::Event ended;
+  std::latch told{1};
 };
 
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -125,7 +130,7 @@ Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 Client::~Client() = default;
 
-Result<Client> Client::open(Options options) {
+Result<Client> Client::open(const Options& options) {
   const auto refuse = [](std::string detail) {
     return std::unexpected(
         Error{.code = "invalid_request", .detail = std::move(detail), .failed_expectations = {}});

@@ -165,7 +165,7 @@ class Subscription {
 class Client {
  public:
   // Fails only for options that cannot be, or when the system gives no thread; whether a server answers shows later.
-  static Result<Client> open(Options options);
+  static Result<Client> open(const Options& options);
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
   // Whatever is still under way ends with "outcome_unknown", or "cancelled" if it was never sent. Not inside a callback.
