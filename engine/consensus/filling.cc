@@ -133,9 +133,10 @@ void Replica::finish_filling() {
   filling_->finishing = true;
   Promises promises = promises_;
   promises.log_view = filling_->log_view;
-  if (!filling_->adopts) {
-    promises.unknown_from.reset();  // what this log does not hold was never committed
+  if (filling_->log_view > promises_.log_view) {
+    promises.unknown_from.reset();  // what a later view did not begin with was never committed
   } else if (promises.unknown_from) {
+    // The log of a view that it held before, as it was then: of what came since it may have acknowledged some.
     promises.unknown_from = std::max(*promises.unknown_from, target.head().next());
   }
   if (!promises.primary && promises.log_view < promises.view) promises.primary = candidate_of(promises.view);

@@ -33,6 +33,19 @@ constexpr std::array worlds = {
                   .view_max = 1,
                   .budget = {.proposals = 1, .silences = 2, .beats = 1, .crashes = 1, .damages = 1},
                   .prompt_disks = true},
+    ExploredWorld{
+        .name = "lost-log",
+        .what = "a node has lost its log, and the start of its view is still on its way; disks prompt",
+        .view_max = 2,
+        .budget = {.silences = 2},
+        .prompt_disks = true,
+        .before = "silence 2\nsilence 3\n"
+                  "late 2>3 suspect\nwrite 3\n"
+                  "late 3>2 vote\nwrite 2\nwrite 2\n"
+                  "again 2>3 start-view\nwrite 3\n"
+                  "propose 2 p1\nwrite 2\n"
+                  "late 2>3 prepare\nwrite 3\nlate 3>2 prepare-ok 2\n"
+                  "crash 3\ndamage 3 1\nstart 3\n"},
     ExploredWorld{.name = "replay",
                   .what = "messages delivered again, however late, over a view change",
                   .view_max = 1,

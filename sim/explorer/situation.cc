@@ -113,27 +113,67 @@ Situation::Situation(const ExploredWorld& world)
 // What scripts call quiet, wipe and so on.
 void Situation::prepare() {
   std::istringstream lines{std::string(world_->before)};
-  std::string command;
-  std::uint64_t id = 0;
-  while (lines >> command) {
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string command;
+    words >> command;
     if (command == "quiet") {
       cluster_.settle();
-      continue;
-    }
-    lines >> id;
-    const NodeId node{id};
-    if (command == "crash") {
-      cluster_.crash(node);
-    } else if (command == "wipe") {
-      cluster_.wipe(node);
-    } else if (command == "start") {
-      cluster_.start(node);
-    } else if (command == "silence") {
-      cluster_.silence(node);
+    } else if (command == "late" || command == "again") {
+      prepare_message(command == "again", words);
     } else {
-      VERITY_ASSERT_NOTE(command == "tend" || command == "grow", "a command that no world uses");
-      cluster_.tend(node, command == "grow");
+      std::uint64_t id = 0;
+      words >> id;
+      prepare_node(command, NodeId{id}, words);
     }
+  }
+}
+
+void Situation::prepare_message(bool again, std::istream& words) {
+  Action action;
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+  std::uint64_t ordinal = 1;
+  char arrow = 0;
+  std::string name;
+  words >> from >> arrow >> to >> name;
+  if (!(words >> ordinal)) ordinal = 1;
+  action.node = static_cast<std::uint8_t>(to);
+  action.peer = static_cast<std::uint8_t>(from);
+  action.arg = static_cast<std::uint8_t>(ordinal - 1);
+  while (message_name(action.message) != name) ++action.message;
+  const std::size_t index = find_message(action);
+  VERITY_ASSERT_NOTE(index < cluster_.messages().size(), "a message that is not on its way");
+  if (again) {
+    cluster_.repeat(index);
+  } else {
+    cluster_.deliver(index);
+  }
+}
+
+void Situation::prepare_node(const std::string& command, NodeId node, std::istream& words) {
+  if (command == "crash") {
+    cluster_.crash(node);
+  } else if (command == "wipe") {
+    cluster_.wipe(node);
+  } else if (command == "damage") {
+    std::uint64_t from = 0;
+    words >> from;
+    cluster_.damage(node, Position{from});
+  } else if (command == "start") {
+    cluster_.start(node);
+  } else if (command == "silence") {
+    cluster_.silence(node);
+  } else if (command == "write") {
+    cluster_.complete_write(node);
+  } else if (command == "propose") {
+    std::string label;
+    words >> label;
+    cluster_.propose(node, label);
+  } else {
+    VERITY_ASSERT_NOTE(command == "tend" || command == "grow", "a command that no world uses");
+    cluster_.tend(node, command == "grow");
   }
 }
 
@@ -170,7 +210,7 @@ std::vector<Action> Situation::possible() const {
     if (!cluster_.is_up(node)) {
       add(Kind::start);
       if (left_.wipes > 0 && cluster_.stands_a_wipe()) add(Kind::wipe);
-      for (std::uint64_t from = 2; left_.damages > 0 && from <= cluster_.log_end(node).value; ++from)
+      for (std::uint64_t from = 1; left_.damages > 0 && from <= cluster_.log_end(node).value; ++from)
         add(Kind::damage, from);
       continue;
     }

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <iosfwd>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -67,6 +68,8 @@ class Situation {
 
  private:
   void prepare();
+  void prepare_message(bool again, std::istream& words);
+  void prepare_node(const std::string& command, NodeId node, std::istream& words);
   std::size_t find_message(const Action& action) const;
 
   const ExploredWorld* world_;
