@@ -82,6 +82,9 @@ void Cluster::cut_links() {
 
 void Cluster::disturb(Disturbance what) {
   if (what == Disturbance::partition) return cut_links();
+  const bool shares =
+      what == Disturbance::damage && size() > 1 && scenario_.faults.damage_class == DamageClass::log_rot;
+  if (shares && prng_.chance(1, 2) && rot_a_share()) return;
   const bool is_crash =
       what == Disturbance::power_cut || what == Disturbance::kill || what == Disturbance::crash_at_call;
   if (is_crash && nodes_.size() > 1 && prng_.chance(1, 5)) {
@@ -89,6 +92,19 @@ void Cluster::disturb(Disturbance what) {
   } else {
     (what == Disturbance::damage ? draw_for_damage() : draw()).disturb(what);
   }
+}
+
+bool Cluster::rot_a_share() {
+  const std::size_t unlucky = prng_.below(size());
+  if (harmed_.contains(unlucky)) return false;
+  Position held_by_all{UINT64_MAX};
+  for (std::size_t i = 0; i < size(); ++i) {
+    if (harmed_.contains(i) || i == unlucky) continue;
+    if (!nodes_[i]->host().is_serving()) return false;
+    const node::NodeStatus status = nodes_[i]->host().node()->status();
+    held_by_all = std::min({held_by_all, status.commit_index, status.durable_position});
+  }
+  return nodes_[unlucky]->rot_share(unlucky, size(), held_by_all);
 }
 
 NodeKeeper& Cluster::draw_for_damage() {

@@ -54,6 +54,9 @@ class Cluster {
  private:
   // Whom a disk may harm: a minority, so that every entry keeps a good copy where a majority can be made of.
   NodeKeeper& draw_for_damage();
+  // A node that is not harmed otherwise loses old entries that all others of that kind hold: each kind of position is lost
+  // by one of them at most.
+  bool rot_a_share();
   NodeKeeper& draw() { return *nodes_[nodes_.size() == 1 ? 0 : prng_.below(nodes_.size())]; }
   std::string host(std::size_t node) const { return nodes_[node]->host().address().host; }
   void cut_links();

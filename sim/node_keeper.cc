@@ -1,5 +1,7 @@
 #include "sim/node_keeper.h"
 
+#include "engine/log/flush.h"
+#include "engine/log/segment.h"
 #include "engine/node/node.h"
 #include "sim/json_scan.h"
 
@@ -268,6 +270,36 @@ void NodeKeeper::do_damage() {
       faults.stale_read_ppm = 50'000;
       return;
   }
+}
+
+bool NodeKeeper::rot_share(std::uint64_t share, std::uint64_t shares, Position last) {
+  constexpr std::uint64_t positions_in_a_row = 4;
+  const auto is_mine = [&](std::uint64_t position) {
+    return position / positions_in_a_row % shares == share;
+  };
+  struct Place {
+    std::string path;
+    ByteCount begin;
+    ByteCount bytes;
+  };
+  std::vector<Place> places;
+  for (const std::string& path : host_.disk().files()) {
+    if (!path.starts_with("log/") || !log::parse_sealed_segment_name(path.substr(4))) continue;
+    const Bytes bytes = host_.disk().durable_content(path);
+    for (ByteCount at = log::segment_header_bytes; at + 512 <= bytes.size(); at += 512) {
+      const auto flush = log::decode_flush_header(ByteView(bytes).subspan(at, 512));
+      if (!flush || flush->entry_count == 0 || flush->end_position().value > last.value + 1) continue;
+      bool all_mine = true;
+      for (Position p = flush->first_position; p < flush->end_position(); p = p.next())
+        all_mine = all_mine && is_mine(p.value);
+      if (all_mine && at + flush->length <= bytes.size()) places.push_back({path, at, flush->length});
+    }
+  }
+  if (places.empty()) return false;
+  const Place& place = places[prng_.below(places.size())];
+  host_.disk().flip_bit(place.path, place.begin + prng_.below(place.bytes),
+                        static_cast<unsigned>(prng_.below(8)));
+  return true;
 }
 
 void NodeKeeper::disturb(Disturbance what) {

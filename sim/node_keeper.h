@@ -34,6 +34,8 @@ class NodeKeeper {
 
   // Everything but network trouble.
   void disturb(Disturbance what);
+  // Flips a bit in a flush of a sealed segment that holds such positions alone, up to `last`; false: there is none.
+  bool rot_share(std::uint64_t share, std::uint64_t shares, Position last);
   // No fault happens from here on; those that did remain reasons.
   void heal();
   // Stops the node as an operator would: it has a minute.

@@ -136,6 +136,7 @@ void draw_swarm(Prng prng, Scenario& scenario) {
 }
 
 constexpr std::string_view cluster_name = "cluster";
+constexpr std::string_view repair_name = "repair";
 
 struct Weight {
   Disturbance what;
@@ -216,6 +217,15 @@ const std::vector<Entry>& entries() {
       {{cluster_name,
         "three or five nodes that replicate: crashes, restarts, partitions, slow, full and damaged disks"},
        {}},
+      {{repair_name, "three or five nodes whose logs rot, at different places at once"},
+       {{power_cut, 2}, {kill, 2}, {crash_at_call, 1}, {clean_restart, 1}, {damage, 6}, {partition, 1}},
+       DamageClass::log_rot,
+       [](Scenario& s) {
+         s.setup.node.segment_bytes = 64 * KiB;
+         s.work.data_bytes = 800;
+         s.work.reads = 20;
+         s.faults.interval = 250ms;
+       }},
   };
   return all;
 }
@@ -296,7 +306,7 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   scenario.faults.lasts = milliseconds(rest.between(500, 6000));
   scenario.faults.interval = milliseconds(rest.between(100, 2000));
   if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
-  if (name == cluster_name) draw_cluster(prng.fork("cluster"), scenario);
+  if (name == cluster_name || name == repair_name) draw_cluster(prng.fork("cluster"), scenario);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;
   entry->tune(scenario);

@@ -251,7 +251,9 @@ void NodeImpl::repair_damage() {
                                     *transport_,
                                     {options_.node_id, opened_.state->incarnation},
                                     options_.tuning.scrub_bytes_per_second});
-  repairer_->members = [this] { return opened_.state->founders; };
+  repairer_->members = [this] {
+    return replicator_ ? replicator_->replica().journal().membership().everyone() : consensus::MemberSet();
+  };
   repairer_->on_repaired = [this] { repaired_.notify_all(); };
   repairer_->start();
 }
