@@ -84,6 +84,7 @@ void Cluster::disturb(Disturbance what) {
   if (what == Disturbance::partition) return cut_links();
   const bool shares =
       what == Disturbance::damage && size() > 1 && scenario_.faults.damage_class == DamageClass::log_rot;
+  if (shares && prng_.chance(1, 3)) return lose_an_end();
   if (shares && prng_.chance(1, 2) && rot_a_share()) return;
   const bool is_crash =
       what == Disturbance::power_cut || what == Disturbance::kill || what == Disturbance::crash_at_call;
@@ -92,6 +93,15 @@ void Cluster::disturb(Disturbance what) {
   } else {
     (what == Disturbance::damage ? draw_for_damage() : draw()).disturb(what);
   }
+}
+
+void Cluster::lose_an_end() {
+  NodeKeeper& victim = draw_for_damage();
+  victim.disturb(Disturbance::power_cut);
+  victim.rot_end();
+  NodeKeeper& other = draw();
+  if (&other != &victim) other.disturb(Disturbance::power_cut);
+  world_.network().mend();
 }
 
 bool Cluster::rot_a_share() {

@@ -57,6 +57,8 @@ class Cluster {
   // A node that is not harmed otherwise loses old entries that all others of that kind hold: each kind of position is lost
   // by one of them at most.
   bool rot_a_share();
+  // One that helped to acknowledge loses the end of its log while another that did is away, and whoever was cut off is back.
+  void lose_an_end();
   NodeKeeper& draw() { return *nodes_[nodes_.size() == 1 ? 0 : prng_.below(nodes_.size())]; }
   std::string host(std::size_t node) const { return nodes_[node]->host().address().host; }
   void cut_links();

@@ -272,34 +272,43 @@ void NodeKeeper::do_damage() {
   }
 }
 
+std::vector<NodeKeeper::Place> NodeKeeper::flushes_in(const std::string& path) {
+  std::vector<Place> places;
+  const Bytes bytes = host_.disk().durable_content(path);
+  for (ByteCount at = log::segment_header_bytes; at + 512 <= bytes.size(); at += 512) {
+    const auto flush = log::decode_flush_header(ByteView(bytes).subspan(at, 512));
+    if (flush && flush->entry_count > 0 && flush->offset == at && at + flush->length <= bytes.size())
+      places.push_back({path, at, flush->length, flush->first_position, flush->end_position()});
+  }
+  return places;
+}
+
+void NodeKeeper::rot(const Place& place) {
+  host_.disk().flip_bit(place.path, place.at + prng_.below(place.bytes),
+                        static_cast<unsigned>(prng_.below(8)));
+}
+
+void NodeKeeper::rot_end() {
+  const std::vector<Place> places = flushes_in("log/current.segment");
+  if (!places.empty()) rot(places.back());
+}
+
 bool NodeKeeper::rot_share(std::uint64_t share, std::uint64_t shares, Position last) {
   constexpr std::uint64_t positions_in_a_row = 4;
-  const auto is_mine = [&](std::uint64_t position) {
-    return position / positions_in_a_row % shares == share;
+  const auto is_mine = [&](const Place& place) {
+    for (Position p = place.first; p < place.end; p = p.next()) {
+      if (p.value / positions_in_a_row % shares != share) return false;
+    }
+    return place.end.value <= last.value + 1;
   };
-  struct Place {
-    std::string path;
-    ByteCount begin;
-    ByteCount bytes;
-  };
-  std::vector<Place> places;
+  std::vector<Place> mine;
   for (const std::string& path : host_.disk().files()) {
     if (!path.starts_with("log/") || !log::parse_sealed_segment_name(path.substr(4))) continue;
-    const Bytes bytes = host_.disk().durable_content(path);
-    for (ByteCount at = log::segment_header_bytes; at + 512 <= bytes.size(); at += 512) {
-      const auto flush = log::decode_flush_header(ByteView(bytes).subspan(at, 512));
-      if (!flush || flush->entry_count == 0 || flush->end_position().value > last.value + 1) continue;
-      bool all_mine = true;
-      for (Position p = flush->first_position; p < flush->end_position(); p = p.next())
-        all_mine = all_mine && is_mine(p.value);
-      if (all_mine && at + flush->length <= bytes.size()) places.push_back({path, at, flush->length});
-    }
+    const std::vector<Place> all = flushes_in(path);
+    std::copy_if(all.begin(), all.end(), std::back_inserter(mine), is_mine);
   }
-  if (places.empty()) return false;
-  const Place& place = places[prng_.below(places.size())];
-  host_.disk().flip_bit(place.path, place.begin + prng_.below(place.bytes),
-                        static_cast<unsigned>(prng_.below(8)));
-  return true;
+  if (!mine.empty()) rot(mine[prng_.below(mine.size())]);
+  return !mine.empty();
 }
 
 void NodeKeeper::disturb(Disturbance what) {

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace verity::sim {
 
@@ -34,6 +35,8 @@ class NodeKeeper {
 
   // Everything but network trouble.
   void disturb(Disturbance what);
+  // Flips a bit in the last flush of the current segment that holds entries.
+  void rot_end();
   // Flips a bit in a flush of a sealed segment that holds such positions alone, up to `last`; false: there is none.
   bool rot_share(std::uint64_t share, std::uint64_t shares, Position last);
   // No fault happens from here on; those that did remain reasons.
@@ -62,6 +65,16 @@ class NodeKeeper {
   bool allows(std::string_view code) const;
 
  private:
+  // A flush with entries on the disk.
+  struct Place {
+    std::string path;
+    ByteCount at = 0;
+    ByteCount bytes = 0;
+    Position first;
+    Position end;
+  };
+  std::vector<Place> flushes_in(const std::string& path);
+  void rot(const Place& place);
   void judge_refusal(const Error& error);
   void judge_failure(const Error& error);
   Ending take_ending();

@@ -218,7 +218,7 @@ const std::vector<Entry>& entries() {
         "three or five nodes that replicate: crashes, restarts, partitions, slow, full and damaged disks"},
        {}},
       {{repair_name, "three or five nodes whose logs rot, at different places at once"},
-       {{power_cut, 2}, {kill, 2}, {crash_at_call, 1}, {clean_restart, 1}, {damage, 6}, {partition, 1}},
+       {{power_cut, 2}, {kill, 2}, {crash_at_call, 1}, {clean_restart, 1}, {damage, 6}, {partition, 4}},
        DamageClass::log_rot,
        [](Scenario& s) {
          s.setup.node.segment_bytes = 64 * KiB;

@@ -224,9 +224,13 @@ void Log::segment_repaired(const SegmentHeader& header, ByteCount end_offset) {
 // Under load there is always something that is durable and not committed; so it is waited a little without writing.
 Log::Early Log::seal_early(Instant now, Instant& next_look) {
   const SegmentInfo& current = table_.current();
-  const bool possible = seal_soon_ && !stopping_ && !cut_ && spare_.is_ready() &&
-                        current.end_position > current.header.first_position;
-  if (!possible) return Early::no;
+  const bool wanted =
+      seal_soon_ && !stopping_ && !cut_ && current.end_position > current.header.first_position;
+  if (!wanted) return Early::no;
+  if (!spare_.is_ready()) {  // nobody tells when it is
+    next_look = std::min(next_look, now + options_.seal_patience);
+    return Early::no;
+  }
   if (committed_ >= durable_) {
     seal_soon_ = false;
     hold_until_.reset();
