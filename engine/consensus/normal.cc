@@ -61,11 +61,20 @@ void Replica::replicate() {
   for (auto& [member, progress] : leading_.backups) replicate_to(member, progress);
 }
 
+bool Replica::may_send(const Progress& progress) const {
+  if (progress.next > journal_.head()) return false;
+  const std::uint64_t under_way = progress.next.value - std::min(progress.next, progress.acked.next()).value;
+  if (progress.next <= journal_.base())
+    return under_way < options_.bulk_batches_max * options_.batch_entries_max;
+  // It would overtake what is read from the disk, and be dropped.
+  return progress.bulk_until <= progress.acked && under_way < options_.window_entries_max;
+}
+
 void Replica::replicate_to(const Member& member, Progress& progress) {
-  while (progress.next <= journal_.head() &&
-         progress.next.value <= progress.acked.value + options_.window_entries_max) {
+  while (may_send(progress)) {
     EntryRange range = range_from(progress.next, journal_.head());
     progress.next = range.last.next();
+    if (range.entries.empty()) progress.bulk_until = range.last;
     progress.sent_round = leading_.round;
     send(member, Prepare{promises_.view, journal_.committed(), std::move(range)});
   }
@@ -100,6 +109,22 @@ void Replica::hear(const Member& backup) {
   heard_primary();
 }
 
+// It has just begun to follow, or has heard a heartbeat that was sent after the entries, and does not have them. It may have
+// lost what it acknowledged before it was started again. What is read from the disk is overtaken by heartbeats.
+bool Replica::has_to_rewind(Progress& progress, const PrepareOk& m) const {
+  const bool is_bulk_under_way = progress.bulk_until > m.head;
+  if (!is_bulk_under_way) {
+    progress.bulk_head = {};
+    progress.bulk_still = 0;
+    return (m.round == 0 || m.round > progress.sent_round) && m.head < progress.next;
+  }
+  progress.bulk_still = m.head == progress.bulk_head ? progress.bulk_still + 1 : 0;
+  progress.bulk_head = m.head;
+  if (progress.bulk_still < options_.bulk_patience) return false;
+  progress.bulk_still = 0;
+  return m.head < progress.next;
+}
+
 void Replica::on(const Member& from, const PrepareOk& m) {
   const auto known = leading_.backups.find(from);
   if (status_ != Status::primary || known == leading_.backups.end())
@@ -112,10 +137,10 @@ void Replica::on(const Member& from, const PrepareOk& m) {
   progress.next = std::max(progress.next, m.durable.next());
   progress.round = std::max(progress.round, m.round);
   progress.start = m.start;
-  // It has just begun to follow, or has heard a heartbeat that was sent after the entries, and does not have them. It may
-  // have lost what it acknowledged before it was started again.
-  if ((m.round == 0 || m.round > progress.sent_round) && m.head < progress.next)
+  if (has_to_rewind(progress, m)) {
     progress.next = m.head.next();
+    progress.bulk_until = std::min(progress.bulk_until, m.head);
+  }
   hear(from);
   advance_commit();
   if (status_ != Status::primary) return;

@@ -204,7 +204,8 @@ std::string Replica::describe() const {
     for (const auto& [member, progress] : leading_.backups) {
       text += " " + member.describe() + ":" + progress.acked.describe() + "," + progress.next.describe() +
               "," + std::to_string(progress.round) + "," + std::to_string(progress.sent_round) +
-              (progress.start != 0 ? "," + std::to_string(progress.start) : "");
+              (progress.start != 0 ? "," + std::to_string(progress.start) : "") +
+              (progress.bulk_until > progress.acked ? " bulk=" + progress.bulk_until.describe() : "");
     }
     for (const Leading::Question& question : leading_.questions)
       text += " ?" + std::to_string(question.token) + "@" + std::to_string(question.round);

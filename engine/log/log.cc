@@ -106,10 +106,6 @@ Status Log::check_continues(const Entry& entry, Position position, const Link& b
                  before.hash.describe());
   }
   if (header.timestamp < before.timestamp) return wrong("its timestamp is before that of the entry before");
-  if (header.body_bytes > body_bytes_max()) {
-    return wrong("its body has " + std::to_string(header.body_bytes) + " bytes, a segment holds at most " +
-                 std::to_string(body_bytes_max()));
-  }
   if (!body_hash_matches(entry)) return wrong("the body does not have the hash that its header binds");
   return {};
 }
@@ -273,6 +269,10 @@ Result<bool> Log::step(io::Wait& wait, Instant& next_look) {
     VERITY_TRY(flush_queue(wait));
     return true;
   }
+  if (has_work && !cut_ && needed() > new_segment_room()) {  // of a node that makes its segments longer
+    VERITY_TRY(grow(wait, "an entry needs it"));
+    return true;
+  }
   if (has_work && !cut_ && committed_ >= durable_) {
     grow_at_.reset();
     VERITY_TRY(switch_segment(wait));
@@ -281,7 +281,7 @@ Result<bool> Log::step(io::Wait& wait, Instant& next_look) {
   if (has_work && (cut_ || !stopping_)) {
     if (!grow_at_) grow_at_ = cut_ ? wait.now() : wait.now() + options_.seal_patience;
     if (wait.now() >= *grow_at_) {
-      VERITY_TRY(grow(wait));
+      VERITY_TRY(grow(wait, "its last entry is not committed"));
       return true;
     }
     next_look = std::min(next_look, *grow_at_);
@@ -314,7 +314,7 @@ ByteCount Log::needed() const {
 
 // The last entry of a full segment is not committed, or about to be replaced: it cannot be sealed. Waiting might take for
 // ever, because what would commit it may need what is queued to be durable first.
-Status Log::grow(io::Wait& wait) {
+Status Log::grow(io::Wait& wait, std::string_view why) {
   SegmentInfo& current = table_.current();
   const ByteCount before = round_up(current.header.size_bytes, AlignedBuffer::alignment);
   const ByteCount size = round_up(before + std::max(needed(), options_.segment_bytes / 16) +
@@ -333,8 +333,8 @@ Status Log::grow(io::Wait& wait) {
   VERITY_TRY(grown);
   current.header.size_bytes = size;
   VERITY_TRY(write_segment_header(wait, *file_, current.header));
-  world_.logger.log(io::LogLevel::info, "verity_log", "segment made longer: its last entry is not committed",
-                    {{"sequence", current.header.sequence}, {"bytes", size}});
+  world_.logger.log(io::LogLevel::info, "verity_log", "segment made longer",
+                    {{"sequence", current.header.sequence}, {"bytes", size}, {"why", std::string(why)}});
   return {};
 }
 

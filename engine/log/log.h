@@ -137,7 +137,11 @@ class Log {
   Result<bool> step(io::Wait& wait, Instant& next_look);
   // Of the next flush, at least.
   ByteCount needed() const;
-  Status grow(io::Wait& wait);
+  Status grow(io::Wait& wait, std::string_view why);
+  // For one flush, at least, in the next segment.
+  ByteCount new_segment_room() const {
+    return options_.segment_bytes - segment_header_bytes - table_.current().header.block_bytes;  // the seal
+  }
   enum class Early : std::uint8_t { no, wait, seal };
   // What seal_soon() makes of now.
   Early seal_early(Instant now, Instant& next_look);

@@ -496,6 +496,7 @@ Status Recovery::give_up_end(const ScanStop& stop, Position known, UncommittedTa
     VERITY_TRY(input_.mark_lost(input_.checkpoint.next()));
     leave_hole(stop, known, input_.checkpoint.next(), input_.checkpoint_hash, tail);
     result_.committed_timestamp = result_.last_timestamp = input_.checkpoint_timestamp;
+    ++result_.next_flush;  // of what is lost; the repaired segment needs one for it
     result_.notes.push_back(place + ": damaged up to the checkpoint, and behind it (" + stop.what + ")");
     return {};
   }

@@ -38,6 +38,30 @@ TEST(FullSegment, ItsLastFlushIsProvenToo) {
       << machine.refused;
 }
 
+// Other nodes may make their segments longer.
+TEST(FullSegment, GrowsForAnEntryThatNoneOfThisNodeWouldHold) {
+  LogMachine machine;
+  EntryPtr large;
+  machine.boot({}, [&](LogMachine::Running& running) {
+    const EntryPtr first = machine.make(nullptr, "first");
+    large = machine.make(first, std::string(3 * segment_bytes_min, 'x'));
+    const EntryPtr last = machine.make(large, "last");
+    for (const EntryPtr& entry : {first, large, last}) {
+      ASSERT_TRUE(running.log.append(entry));
+      ASSERT_TRUE(running.wait.sleep(20ms));
+      running.log.set_committed(running.log.durable());
+    }
+    running.process.crash("power cut");
+  });
+  machine.boot({}, [&](LogMachine::Running& running) {
+    EXPECT_EQ(running.found.last, Position{3});
+    const Result<EntryPtr> found = running.log.reader().read(running.wait, Position{2});
+    ASSERT_TRUE(found);
+    EXPECT_EQ((*found)->hash(), large->hash());
+  });
+  EXPECT_EQ(machine.refused, "");
+}
+
 // The next entry goes into the next segment, wherever a crash comes.
 TEST(FullSegment, IsFollowedByAnother) {
   const auto fill = [](LogMachine& machine, const Crash& crash) {

@@ -211,13 +211,16 @@ void Canonical::replica(const Replica& value) {
     round(view, newest_round);
     std::vector<std::pair<std::uint8_t, std::string>> parts;
     for (const auto& [backup, progress] : backups) {
-      const auto& [acked, next, answered, sent_round, start] = progress;
+      const auto& [acked, next, answered, sent_round, start, bulk_until, bulk_head, bulk_still] = progress;
       parts.emplace_back(name(backup), apart([&] {
                            number(acked.value);
                            number(next.value);
                            round(view, answered);
                            round(view, sent_round);
                            number(start);
+                           number(bulk_until.value);
+                           number(bulk_head.value);
+                           number(bulk_still);
                          }));
     }
     members(parts);

@@ -1,0 +1,65 @@
+"""Disks of a cluster of real servers lose data: the nodes come back and are whole again."""
+
+import json
+import os
+import unittest
+
+from cluster import Cluster
+from harness import TestCase
+
+
+def flip(path, places):
+    with open(path, "r+b") as file:
+        for place in places:
+            file.seek(place)
+            byte = file.read(1)
+            file.seek(place)
+            file.write(bytes([byte[0] ^ 4]))
+
+
+class Damage(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.cluster = Cluster(self)
+        for node in (1, 2, 3):
+            self.cluster.start(node)
+        self.cluster.leader()
+
+    def written(self, path):
+        """Places in the file that hold something."""
+        with open(path, "rb") as file:
+            data = file.read()
+        return [at for at in range(4096 + 150, len(data), 4096) if any(data[at - 150:at + 50])]
+
+    def wait_whole(self, node):
+        self.cluster.wait_for(f"node {node} to be whole", lambda: self.cluster.status(node)["damage"] == [])
+
+    def test_two_nodes_at_different_places_and_one_at_its_end(self):
+        cluster = self.cluster
+        cluster.append(40)
+        cluster.check_history()
+        for node in (1, 2, 3):
+            cluster.nodes.pop(node).stop()
+        logs = {node: cluster.data_dir(node) / "log" / "current.segment" for node in (1, 2, 3)}
+        places = {node: self.written(logs[node]) for node in logs}
+        flip(logs[1], places[1][10:12])
+        flip(logs[2], places[2][20:22])
+        flip(logs[3], places[3][-8:])
+        for node in (1, 2, 3):
+            cluster.start(node)
+        cluster.append(5)
+        cluster.check_history()
+        for node in (1, 2, 3):
+            self.wait_whole(node)
+        # What the repaired log says is what the others' say.
+        cluster.check_history()
+        said = "".join("".join(server.messages()) for server in cluster.nodes.values())
+        self.assertRegex(said, "the segment is whole again|fetched from the other nodes")
+        for node in (1, 2, 3):
+            cluster.nodes[node].stop()
+            verified = cluster.nodes.pop(node).admin("verify", "--data-dir", str(cluster.data_dir(node)))
+            self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
