@@ -30,6 +30,7 @@ std::optional<Ack> parse_ack(const SentRequest& sent, const HttpResponse& respon
   if (!position || !hash) return std::nullopt;
   ack.position = *position;
   ack.hash = *hash;
+  ack.recorded_at = (*json)["recorded_at"].string().value_or("");
   ack.replayed = response.header("idempotent-replayed") == "true";
   const auto revisions = [&](JsonValue from, std::string stream) {
     const auto first = from["first_revision"].number();

@@ -5,6 +5,7 @@
 
 #include "io/base/prng.h"
 #include "io/fiber/wait.h"
+#include "sim/dates.h"
 #include "sim/history.h"
 #include "sim/http_client.h"
 #include "sim/process.h"
@@ -27,6 +28,7 @@ struct Crowd {
   std::function<bool(std::string_view code)> allows;
   Prng prng;
   Process process;
+  Dates dates{scenario.clocks_are_kept};
   bool winding_down = false;
   std::uint64_t requests = 0;
   std::uint64_t event_sequence = 0;

@@ -82,6 +82,8 @@ void Cluster::cut_links() {
 
 void Cluster::disturb(Disturbance what) {
   if (what == Disturbance::partition) return cut_links();
+  if (what == Disturbance::clock_jump && scenario_.clocks_are_kept)
+    return nodes_[prng_.below((nodes_.size() - 1) / 2)]->disturb(what);
   const bool shares =
       what == Disturbance::damage && size() > 1 && scenario_.faults.damage_class == DamageClass::log_rot;
   if (shares && prng_.chance(1, 3)) return lose_an_end();

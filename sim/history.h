@@ -80,6 +80,7 @@ struct Ack {
   std::vector<Revisions> streams;
   std::string hash;
   bool replayed = false;
+  std::string recorded_at;
 };
 
 struct ServedEvent {

@@ -104,6 +104,7 @@ void draw_cluster(Prng prng, Scenario& scenario) {
   constexpr std::array<std::uint64_t, disturbance_count> of_10{7, 6, 5, 5, 2, 3, 5, 2, 2, 0, 6};
   for (std::size_t i = 0; i < of_10.size(); ++i)
     scenario.faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 4) : 0;
+  scenario.clocks_are_kept = prng.fork("clocks").chance(1, 2);
   if (prng.chance(1, 3)) {
     constexpr std::array kinds{DamageClass::log_rot, DamageClass::log_rot, DamageClass::derived_rot,
                                DamageClass::state_rot, DamageClass::log_unreadable};
@@ -257,6 +258,7 @@ NodeSetup Scenario::setup_of(std::uint64_t node) const {
   Prng prng = Prng(seed).fork("node " + std::to_string(node));
   its.clock.drift_ppb = static_cast<std::int64_t>(prng.below(400'000)) - 200'000;
   its.clock.skew = milliseconds(prng.below(20'000)) - 10s;
+  if (clocks_are_kept) its.clock.skew = its.clock.skew / 100;
   its.disk.sync_latency = setup.disk.sync_latency * static_cast<std::int64_t>(prng.between(1, 4)) / 2;
   return its;
 }

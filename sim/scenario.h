@@ -88,7 +88,8 @@ struct Scenario {
   std::uint64_t seed = 0;
   std::uint64_t ready_swaps = 0;
   std::uint64_t nodes = 1;
-  NodeSetup setup;  // of node 1, and what it has in common with the others
+  bool clocks_are_kept = false;  // those of a majority show the time of day; only the others jump
+  NodeSetup setup;               // of node 1, and what it has in common with the others
   NetworkOptions network;
   FaultPlan faults;
   WorkloadPlan work;

@@ -5,14 +5,24 @@
 
 namespace verity::sim {
 
-bool Writer::acknowledge(std::uint64_t id, const HttpResponse& response) {
+bool Writer::acknowledge(std::uint64_t id, const HttpResponse& response, Instant sent) {
   const auto ack = parse_ack(client_.history.request(id), response);
   if (ack) {
     client_.history.acked(id, *ack, client_.now());
+    judge_date(*ack, sent);
   } else {
     client_.fail("an acknowledgement that cannot be read: " + response.body);
   }
   return ack.has_value();
+}
+
+// A node alone dates by its own clock, and its clock jumps.
+void Writer::judge_date(const Ack& ack, Instant sent) {
+  if (!client_.is_of_cluster() || ack.replayed) return;
+  const auto date = parse_date(ack.recorded_at);
+  const auto wrong = date ? client_.crowd.dates.judge(ack.position, *date, sent, client_.now())
+                          : std::optional<std::string>("an entry is dated " + ack.recorded_at);
+  if (wrong) client_.fail(*wrong);
 }
 
 bool Writer::carry_out(io::Wait& wait, std::uint64_t id, const HttpRequest& http, int attempts_max) {
@@ -42,6 +52,7 @@ Writer::Step Writer::attempt(io::Wait& wait, Attempts& attempts, const HttpReque
     if (unknown() == Step::settled || !wait.sleep(client_.prng.exponential(500ms))) return Step::settled;
     return Step::again;
   }
+  const Instant asked = client_.now();
   const auto response = client_.ask(wait, http, client_.prng.chance(1, 40) ? 10ms : client_.patience());
   if (!response) {
     const bool is_unknown = !client_.http.nothing_sent() || attempts.may_be_under_way;
@@ -51,7 +62,7 @@ Writer::Step Writer::attempt(io::Wait& wait, Attempts& attempts, const HttpReque
   // An answer about another tenant, or from before a crash that may have undone what it says.
   if (!client_.history.holds(sent.tenant, stand)) return unknown();
   if (response->status == 201)
-    return acknowledge(attempts.id, *response) ? Step::acknowledged : Step::settled;
+    return acknowledge(attempts.id, *response, asked) ? Step::acknowledged : Step::settled;
   const std::string code = code_of(*response);
   if (code == "outcome_unknown") return unknown();
   if (code == "expectation_failed") {
@@ -97,10 +108,11 @@ void Writer::repeat(io::Wait& wait) {
   if (!client_.history.position_of(id)) return;  // lost with an asynchronous server: a new request
   const std::string& tenant = client_.history.request(id).tenant;
   const History::Stand stand = client_.history.stand(tenant);
+  const Instant asked = client_.now();
   const auto response = client_.ask(wait, http);
   if (!response || !client_.history.holds(tenant, stand)) return;
   if (response->status == 201) {
-    acknowledge(id, *response);
+    acknowledge(id, *response, asked);
   } else if (!client_.is_excused(code_of(*response)) && !may_be_deposed(*response)) {
     client_.fail("a repeated append", *response);
   }

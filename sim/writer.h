@@ -35,7 +35,8 @@ class Writer {
   Step attempt(io::Wait& wait, Attempts& attempts, const HttpRequest& http);
   void judge_refusal(std::uint64_t id, const HttpResponse& response, const LastRevisions& known_before);
   bool may_be_deposed(const HttpResponse& response) const;
-  bool acknowledge(std::uint64_t id, const HttpResponse& response);
+  void judge_date(const Ack& ack, Instant sent);
+  bool acknowledge(std::uint64_t id, const HttpResponse& response, Instant sent);
 
   Client& client_;
   // Recent requests with keys that were acknowledged.

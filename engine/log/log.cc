@@ -70,7 +70,8 @@ EntryPtr Log::propose(EntryHeader header, ByteView body) {
   header.epoch = options_.epoch;
   header.position = last_.next();
   header.parent = links_.back().hash;
-  header.timestamp = std::max(world_.clock.realtime(), links_.back().timestamp);
+  if (header.timestamp == Timestamp{}) header.timestamp = world_.clock.realtime();
+  header.timestamp = std::max(header.timestamp, links_.back().timestamp);
   EntryPtr entry = Entry::make(header, body);
   take(entry);
   return entry;

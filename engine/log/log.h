@@ -71,8 +71,8 @@ class Log {
   // a segment that cannot be sealed, because its last entry is not committed, is given up.
   void stop(io::Wait& wait);
 
-  // Gives the entry its place: position, parent, a timestamp not before the last one, cluster and epoch. Kind, tenant,
-  // view and the rest are the caller's. Requires has_room(body) and is_writable().
+  // Gives the entry its place: position, parent, a timestamp not before the last one (the caller's, or without one what the
+  // clock shows), cluster and epoch. Kind, tenant, view and the rest are the caller's. Requires has_room(body) and is_writable().
   EntryPtr propose(EntryHeader header, ByteView body);
 
   bool is_writable() const { return writing_ && !failure_; }

@@ -83,6 +83,35 @@ NewEvent take_event(FieldReader& from) {
 
 }  // namespace
 
+Bytes encode(const ClockQuestion& question) {
+  Bytes out = begun();
+  put(out, question.sent);
+  return out;
+}
+
+Result<ClockQuestion> decode_clock_question(ByteView bytes) {
+  FieldReader from(bytes, "a question for the time");
+  take_version(from);
+  const ClockQuestion question{from.value<Instant>("sent")};
+  return finished(from, question);
+}
+
+Bytes encode(const ClockAnswer& answer) {
+  Bytes out = begun();
+  put(out, answer.sent);
+  put(out, answer.shows);
+  return out;
+}
+
+Result<ClockAnswer> decode_clock_answer(ByteView bytes) {
+  FieldReader from(bytes, "an answer with the time");
+  take_version(from);
+  ClockAnswer answer;
+  answer.sent = from.value<Instant>("sent");
+  answer.shows = from.value<Timestamp>("shows");
+  return finished(from, answer);
+}
+
 Bytes encode(const NodeReport& report) {
   Bytes out = begun();
   put_text(out, report.state);

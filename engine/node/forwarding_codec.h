@@ -15,8 +15,10 @@ namespace verity::node {
 inline constexpr std::uint16_t report_type = 80;
 inline constexpr std::uint16_t question_type = 81;
 inline constexpr std::uint16_t answer_type = 82;
+inline constexpr std::uint16_t clock_question_type = 83;
+inline constexpr std::uint16_t clock_answer_type = 84;
 constexpr bool is_forwarding(std::uint16_t type) {
-  return type >= report_type && type <= answer_type;
+  return type >= report_type && type <= clock_answer_type;
 }
 
 enum class QuestionKind : std::uint8_t {
@@ -42,6 +44,17 @@ struct NodeReport {
   bool has_room = true;  // for another log segment
 };
 
+// What does the receiver's clock show? `sent`: by the asker's monotonic clock; it comes back as it went.
+struct ClockQuestion {
+  Instant sent;
+};
+struct ClockAnswer {
+  Instant sent;
+  Timestamp shows;
+};
+
+Bytes encode(const ClockQuestion& question);
+Bytes encode(const ClockAnswer& answer);
 Bytes encode(const NodeReport& report);
 Bytes encode(const AppendRequest& request);
 // To the end of an encoded request that names no session.
@@ -51,6 +64,8 @@ Bytes encode(const TenantInfo& info);
 Bytes encode(const Refusal& refusal);
 
 // corrupt: place and value. What is decoded views `bytes` where the struct holds views.
+Result<ClockQuestion> decode_clock_question(ByteView bytes);
+Result<ClockAnswer> decode_clock_answer(ByteView bytes);
 Result<NodeReport> decode_report(ByteView bytes);
 Result<AppendRequest> decode_append(ByteView bytes);
 Result<AppendReceipt> decode_receipt(ByteView bytes);

@@ -92,6 +92,19 @@ TEST(ForwardingCodec, AReportNamesAState) {
   EXPECT_FALSE(decode_report(encode(report)));
 }
 
+TEST(ForwardingCodec, AQuestionForTheTimeComesBackInTheAnswer) {
+  const auto question = decode_clock_question(encode(ClockQuestion{Instant{17}}));
+  ASSERT_TRUE(question);
+  EXPECT_EQ(question->sent, Instant{17});
+  const Bytes encoded = encode(ClockAnswer{Instant{17}, Timestamp{-4}});
+  const auto answer = decode_clock_answer(encoded);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->sent, Instant{17});
+  EXPECT_EQ(answer->shows, Timestamp{-4});
+  for (std::size_t size = 0; size < encoded.size(); ++size)
+    EXPECT_FALSE(decode_clock_answer(ByteView(encoded).first(size))) << size;
+}
+
 TEST(ForwardingCodec, WhatIsCutOffOrOfAnotherVersionIsRefused) {
   const Bytes append = encode(sample_request());
   const Bytes refusal = encode(sample_refusal());

@@ -56,6 +56,8 @@ struct NodeMetrics {
   std::uint64_t requests_forwarded_total = 0;  // to the leader
   std::uint64_t view_changes_total = 0;        // views entered
   std::uint64_t handovers_total = 0;           // the lead was given away
+  Duration clock_offset{};                     // of the believed time from what the own clock shows
+  bool clock_is_agreed = false;                // by a majority
   DurationHistogram consensus_duration;        // of a leader: proposed to committed
   std::uint64_t scrubbed_bytes_total = 0;
   std::uint64_t scrub_rounds_total = 0;

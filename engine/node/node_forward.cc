@@ -153,6 +153,7 @@ void NodeImpl::on_other_message(const consensus::Member& from, std::uint16_t typ
     if (repairer_) repairer_->on_message(from, type, payload);
     return;
   }
+  if (type == clock_question_type || type == clock_answer_type) return on_clock_message(from, type, payload);
   if (type != report_type) return forwarder_->on_message(from, type, payload);
   Result<NodeReport> report = decode_report(payload);
   if (report) {

@@ -188,6 +188,7 @@ Status NodeImpl::replicate(io::Wait& wait) {
       report_work_.notify_all();
     };
     spawn("reports", &NodeImpl::run_reports);
+    spawn("clock", &NodeImpl::run_clock);
   }
   opened_.tail.clear();
   replicator_->start();

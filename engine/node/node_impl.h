@@ -8,6 +8,7 @@
 #include "engine/log/log.h"
 #include "engine/log/proof.h"
 #include "engine/log/scrubber.h"
+#include "engine/node/cluster_clock.h"
 #include "engine/node/derived.h"
 #include "engine/node/forwarder.h"
 #include "engine/node/node.h"
@@ -135,6 +136,14 @@ class NodeImpl final : public Node {
   void run_watch(io::Wait& wait);
   Refusal refuse_for_space(const Error& problem);
 
+  // ---- what time it is (node_clock.cc)
+  ClusterClock::Time read_clock();
+  // Is known what a majority shows, now or since an earlier moment of this process?
+  bool may_date();
+  void run_clock(io::Wait& wait);
+  void note_clock();
+  void on_clock_message(const consensus::Member& from, std::uint16_t type, ByteView payload);
+
   // ---- asking the leader, and answering as one (node_forward.cc)
   // `here` if this node leads, else `there` with the leader; both again if another node leads by then and nothing was done.
   template <class T, class Here, class There>
@@ -187,7 +196,9 @@ class NodeImpl final : public Node {
   std::optional<Repairer> repairer_;      // likewise, nor of a read-only one
   std::map<NodeId, NodeReport> reports_;  // the last of each of the others
   io::Signal report_work_;
-  io::Signal unfit_;  // a request was refused because of this node's disk
+  ClusterClock clock_;
+  bool clock_is_off_ = false;  // and that has been said
+  io::Signal unfit_;           // a request was refused because of this node's disk
   ByteCount disk_free_bytes_ = 0;
 
   std::deque<std::pair<Position, Instant>> proposed_at_;  // of a leader: not yet committed

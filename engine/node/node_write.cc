@@ -125,7 +125,7 @@ std::optional<consensus::Member> NodeImpl::leader() const {
 std::optional<Refusal> NodeImpl::await_leadership(io::Wait& wait) {
   // An election takes a few of these; who waits longer had better ask another node.
   io::Wait patient = wait.within(4 * options_.consensus.election_timeout_max);
-  while (!serves() || replicator_->is_handing_over()) {
+  while (!serves() || replicator_->is_handing_over() || !may_date()) {
     if (auto refusal = refuse_reads()) return refusal;
     const std::optional<consensus::Member> primary = leader();
     const bool somebody_else_leads = primary && primary->id != options_.node_id;
@@ -249,6 +249,7 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
   header.kind = kind;
   header.tenant = tenant;
   header.release = release;
+  if (transport_ != nullptr) header.timestamp = read_clock().now;
   if (session) {
     header.session = session->session;
     header.request = session->number;
@@ -321,7 +322,7 @@ Outcome<AppendReceipt> NodeImpl::append_once(io::Wait& wait, const AppendRequest
   const TenantId id = (*tenant)->id;
   if (request.idempotency && tenant::check_idempotency_key(request.idempotency->key)) {
     if (auto earlier = find_earlier(wait, id, *request.idempotency)) return std::move(*earlier);
-    const Timestamp now = std::max(world_.clock.realtime(), log_.last_timestamp());
+    const Timestamp now = std::max(read_clock().now, log_.last_timestamp());
     if (!derived_.keys.has_room(id, now, proposed_.keys_in_flight(id))) {
       Refusal refusal =
           make_refusal(RefusalCode::idempotency_full,

@@ -126,7 +126,12 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
 }
 
 // By address: the id of a node that has never answered is not known.
-void add_peers(Families& families, const node::NodeStatus& status, std::uint64_t forwarded) {
+void add_peers(Families& families, const node::NodeStatus& status, const node::NodeMetrics& metrics) {
+  families.gauge("verity_clock_offset_seconds",
+                 "Of the time that a majority of the nodes shows from what the clock of this node shows",
+                 seconds(metrics.clock_offset));
+  families.gauge("verity_clock_agreed", "1 while the clocks of a majority of the nodes agree",
+                 metrics.clock_is_agreed ? 1.0 : 0.0);
   MetricFamily& connected =
       families.add("verity_peer_connected", "1 while the other node is connected", MetricType::Gauge);
   for (const node::NodePeer& peer : status.peers) {
@@ -149,7 +154,8 @@ void add_peers(Families& families, const node::NodeStatus& status, std::uint64_t
   }
   if (!lag.metric.empty()) families.add(lag.name.c_str(), lag.help.c_str(), lag.type).metric = lag.metric;
   families.counter("verity_requests_forwarded_total",
-                   "Requests that the leader was asked on behalf of a client", forwarded);
+                   "Requests that the leader was asked on behalf of a client",
+                   metrics.requests_forwarded_total);
   families.counter("verity_peer_messages_dropped_total",
                    "Messages to other nodes that were dropped: not connected, queue full, or connection lost",
                    status.messages_dropped);
@@ -188,7 +194,7 @@ std::string render_metrics(const Context& context) {
   static const node::NodeMetrics none_yet;
   const node::NodeMetrics& metrics = context.started != nullptr ? context.node().metrics() : none_yet;
   add_node(families, status, metrics);
-  if (!status.peers.empty()) add_peers(families, status, metrics.requests_forwarded_total);
+  if (!status.peers.empty()) add_peers(families, status, metrics);
   add_server(families, context);
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families.all());
