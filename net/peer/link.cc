@@ -164,7 +164,8 @@ void Link::write_all() {
 
 // Writes what there is, or waits until there is something.
 Status Link::write_batch(io::Wait& wait) {
-  Bytes batch;
+  Bytes& batch = batch_;
+  batch.clear();
   put_own_frames(batch, wait.now());
   if (farewell_) {
     put_frame(batch, FrameType::refused, encode_refusal(*farewell_));

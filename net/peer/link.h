@@ -115,6 +115,7 @@ class Link {
   bool writer_done_ = false;
   io::Signal writer_ended_;
 
+  Bytes batch_;                           // of the writer: its memory is used again
   Instant ping_at_;                       // when the next is due
   std::optional<std::int64_t> pong_due_;  // what the last ping of the other side said
   std::optional<Refusal> farewell_;       // to be sent as the last frame

@@ -26,6 +26,8 @@ constexpr ByteCount hello_bytes_max = 1 * KiB;
 constexpr ByteCount unbudgeted_bytes = 16 * KiB;
 // From here on answers wait for the client to take some.
 constexpr std::size_t unsent_bytes_max = 4 * MiB;
+// An idle connection keeps no more.
+constexpr std::size_t kept_bytes_max = 64 * KiB;
 // Reads that wait for a place that never comes, appends that wait for a leader.
 constexpr Duration request_patience = 20s;
 
@@ -263,6 +265,7 @@ class NativeConnection {
   // Answers that are done while a batch is written form the next one.
   void write_all() {
     io::Wait wait(context_.world.loop, &cut_);
+    Bytes batch;  // its memory is used again
     while (true) {
       if (out_.empty()) {
         if (closing_) break;
@@ -270,7 +273,9 @@ class NativeConnection {
         if (wait.is_cancelled()) return;
         continue;
       }
-      const Bytes batch = std::exchange(out_, {});
+      batch.clear();
+      if (batch.capacity() > kept_bytes_max) batch = {};
+      std::swap(batch, out_);
       is_broken_ = !write(wait, batch);
       if (is_broken_) out_.clear();
       room_.notify_all();
