@@ -91,7 +91,8 @@ Result<Figures> append_over_native(io::Runtime& runtime, const std::vector<io::A
 }
 
 Result<Duration> time_of_failover(io::Runtime& runtime, const std::vector<io::Address>& nodes,
-                                  const std::function<void(NodeId leader)>& kill) {
+                                  const std::function<void(NodeId leader)>& kill,
+                                  std::uint64_t& acknowledged) {
   Result<Duration> result = fail(ErrorCode::cancelled, "nothing ran");
   const Outside outside(runtime);
   runtime.run([&](io::Wait& wait) {
@@ -99,14 +100,27 @@ Result<Duration> time_of_failover(io::Runtime& runtime, const std::vector<io::Ad
     client.start();
     const std::string data = payload(256);
     const node::AppendRequest request = request_of("failover", data, 1);
+    const auto append = [&]() -> Status {
+      VERITY_TRY(to_status(client.append(wait, request)));
+      ++acknowledged;
+      return {};
+    };
     result = [&]() -> Result<Duration> {
       // Until it has found the leader.
       const Instant settled = now() + 2s;
-      while (now() < settled) VERITY_TRY(to_status(client.append(wait, request)));
+      while (now() < settled) VERITY_TRY(append());
       kill(client.connected_to());
       const Instant killed = now();
-      VERITY_TRY(to_status(client.append(wait, request)));
-      return now() - killed;
+      VERITY_TRY(append());
+      const Duration took = now() - killed;
+      const auto page = client.read(wait, {.tenant = "default", .stream = "failover", .limit = 1});
+      if (!page) return fail(ErrorCode::io_error, "reading: " + page.error().describe());
+      const std::uint64_t there = page->last_revision ? page->last_revision->value + 1 : 0;
+      if (there != acknowledged) {
+        return fail(ErrorCode::corrupt, "the stream has " + std::to_string(there) +
+                                            " events, acknowledged were " + std::to_string(acknowledged));
+      }
+      return took;
     }();
     client.stop(wait);
   });
