@@ -29,6 +29,7 @@ class Cluster:
     def __init__(self, case, size=3, environment=None):
         self.case = case
         self.environment = environment or {}
+        self.timing = TIMING
         self.links = None  # or what nodes reach each other through
         ports = free_ports(size)
         self.addresses = {i + 1: f"127.0.0.1:{port}" for i, port in enumerate(ports)}
