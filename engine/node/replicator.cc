@@ -22,6 +22,8 @@ namespace {
 constexpr std::string_view log_target = "verity_consensus";
 // Reads from the disk on behalf of others; more are dropped, and asked for again.
 constexpr std::size_t bulk_sends_max = 64;
+// So that a slow disk does not make it slower still.
+constexpr Duration bulk_rest_max = 20ms;
 
 consensus::ReplicaOptions replica_options(const DurableState& state, const ConsensusOptions& options) {
   consensus::ReplicaOptions replica;
@@ -373,10 +375,16 @@ void Replicator::run_bulk(io::Wait& wait) {
     }
     BulkSend next = std::move(bulk_.front());
     bulk_.pop_front();
+    const Instant begun = wait.now();
     const Status read = fill_in(wait, *range_in(next.message));
     if (wait.is_cancelled()) return;
     if (read) {
+      // Nobody waits for a backup that is far behind; clients wait for this node, which rests as long as that took. A candidate
+      // that is filled is waited for.
+      const bool can_wait = std::holds_alternative<consensus::Prepare>(next.message);
       transport_->send(next.to, PeerLane::bulk, encode(next.message));
+      const Duration rest = std::min<Duration>(wait.now() - begun, bulk_rest_max);
+      if (can_wait) ignore(wait.sleep(rest), "the loop looks whether it goes on");
     } else {
       world_.logger.log(io::LogLevel::warn, log_target, "cannot read what another node needs",
                         {{"for", next.to.describe()}, {"error", read.error().describe()}});
