@@ -7,10 +7,16 @@ namespace {
 
 // Behind a hole there is an entry that says what the last one of the hole was, and when.
 bool is_acceptable(const Hole& hole, Position committed) {
-  return hole.end().value <= committed.value + 1 && !hole.flushes.front().entries.empty();
+  return hole.end().value <= committed.value + 1 && hole.next_entry();
 }
 
 }  // namespace
+
+EntryPtr Hole::next_entry() const {
+  const auto holder = std::find_if(flushes.begin(), flushes.end(),
+                                   [](const ScannedFlush& flush) { return !flush.entries.empty(); });
+  return holder == flushes.end() ? nullptr : holder->entries.front();
+}
 
 Result<BehindDamage> look_behind(io::Wait& wait, SegmentScanner& scanner, ScanStop stop,
                                  Position checkpoint) {

@@ -26,6 +26,7 @@ struct Hole {
   std::vector<ScannedFlush> flushes;
 
   Position end() const { return flushes.front().header.first_position; }
+  EntryPtr next_entry() const;  // the first one behind it; null if there is none
 };
 
 struct BehindDamage {

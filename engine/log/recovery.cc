@@ -104,6 +104,8 @@ class Recovery {
   Status take_flush(const ScannedFlush& flush, UncommittedTail& tail);
   Status take_tail(UncommittedTail& tail);
   // What is damaged, in a cluster.
+  // The checkpoint's entry took the place of what is left in the file.
+  bool is_older_than_checkpoint(const UncommittedTail& tail) const;
   Status survive(SegmentScanner& scanner, ScanStop stop, UncommittedTail& tail);
   void leave_hole(const ScanStop& stop, Position known, Position end, const Sha256Digest& head,
                   UncommittedTail& tail);
@@ -302,9 +304,16 @@ Result<SegmentHeader> Recovery::header_after(std::uint64_t sequence) {
   if (!file && file.error().code == ErrorCode::not_found) return header;
   if (!file) return std::unexpected(file.error());
   SegmentScanner scanner(**file, before.header, before.end_offset, Position{0});
-  VERITY_TRY(scan_through(wait_, scanner));
-  header.first_position = scanner.next_position();
-  header.parent = scanner.head();
+  UncommittedTail tail;  // may have been replaced by what is damaged
+  while (true) {
+    VERITY_TRY_ASSIGN(const ScanStep step, scanner.next(wait_));
+    const auto* const flush = std::get_if<ScannedFlush>(&step);
+    if (flush == nullptr) break;
+    for (const PlacedEntry& placed : tail.take(*flush)) {
+      header.first_position = placed.entry->position().next();
+      header.parent = placed.entry->hash();
+    }
+  }
   header.first_flush = scanner.next_sequence() + (scanner.sealed() ? 0 : 1);
   return header;
 }
@@ -390,8 +399,8 @@ Status Recovery::scan_sealed(std::size_t index) {
                            scanner.next_position() == following.header.first_position &&
                            scanner.next_sequence() == following.header.first_flush;
     if (continues) return {};
-    VERITY_TRY(take_committed(tail.take_all()));  // the segment was sealed, so they are
-    deriving_ = false;                            // what follows cannot be derived without what is missing
+    // What is left in the tail may have been replaced by what is damaged.
+    deriving_ = false;  // what follows cannot be derived without what is missing
     return report({in_log(name), stop.offset, stop.position,
                    scanner.sealed() ? "the next segment does not continue this one" : stop.what});
   }
@@ -399,10 +408,9 @@ Status Recovery::scan_sealed(std::size_t index) {
 
 Status Recovery::scan_current() {
   SegmentInfo& info = result_.table.current();
-  if (result_.last.value < info.header.first_position.value) {  // nothing scanned before, or not to its end
-    result_.committed = result_.last = Position{info.header.first_position.value - 1};
-    result_.committed_head = result_.head = info.header.parent;
-  }
+  // Maybe nothing was scanned before, or not to its end.
+  result_.committed = result_.last = Position{info.header.first_position.value - 1};
+  result_.committed_head = result_.head = info.header.parent;
   const io::OpenMode mode = input_.read_only ? io::OpenMode::read : io::OpenMode::write;
   auto opened = directory_.open(wait_, current_name_, {.mode = mode, .direct = !input_.read_only});
   const bool is_missing = !opened && opened.error().code == ErrorCode::not_found;
@@ -437,7 +445,8 @@ Status Recovery::scan_current() {
       stop.what =
           "the file ends here, but it was made with " + std::to_string(info.header.size_bytes) + " bytes";
     }
-    const bool survives = stop.verdict == Verdict::damaged && in_cluster();
+    const bool survives =
+        in_cluster() && (stop.verdict == Verdict::damaged || is_older_than_checkpoint(tail));
     return survives ? survive(scanner, std::move(stop), tail) : end_current(stop, tail);
   }
 }
@@ -456,16 +465,22 @@ Status Recovery::take_flush(const ScannedFlush& flush, UncommittedTail& tail) {
   return {};
 }
 
+bool Recovery::is_older_than_checkpoint(const UncommittedTail& tail) const {
+  const auto& entries = tail.entries();
+  return std::any_of(entries.begin(), entries.end(), [&](const PlacedEntry& placed) {
+    return placed.entry->position() == input_.checkpoint && placed.entry->hash() != input_.checkpoint_hash;
+  });
+}
+
 Status Recovery::survive(SegmentScanner& scanner, ScanStop stop, UncommittedTail& tail) {
   VERITY_TRY_ASSIGN(BehindDamage behind, look_behind(wait_, scanner, std::move(stop), input_.checkpoint));
   for (const Hole& hole : behind.holes) {
-    const View view = hole.flushes.front().entries.front()->header().view;
-    const Position known = last_of_view(tail, view, hole.known);
+    const Position known = last_of_view(tail, hole.next_entry()->header().view, hole.known);
     VERITY_TRY(take_committed(tail.take_up_to(known)));
     leave_hole(hole.stop, known, hole.end(), hole.parent, tail);
     for (const ScannedFlush& flush : hole.flushes) VERITY_TRY(take_flush(flush, tail));
   }
-  if (behind.end.verdict == Verdict::damaged) {
+  if (behind.end.verdict == Verdict::damaged || is_older_than_checkpoint(tail)) {
     VERITY_TRY(give_up_end(behind.end, behind.known, tail));
     behind.end.verdict = Verdict::end_of_log;
     behind.end.written_end = result_.table.current().header.size_bytes;
@@ -492,7 +507,7 @@ void Recovery::leave_hole(const ScanStop& stop, Position known, Position end, co
 Status Recovery::give_up_end(const ScanStop& stop, Position known, UncommittedTail& tail) {
   const SegmentInfo& info = result_.table.current();
   const std::string place = in_log(current_segment_name) + " at offset " + std::to_string(stop.offset);
-  if (stop.position <= input_.checkpoint) {
+  if (stop.position <= input_.checkpoint || is_older_than_checkpoint(tail)) {
     VERITY_TRY(input_.mark_lost(input_.checkpoint.next()));
     leave_hole(stop, known, input_.checkpoint.next(), input_.checkpoint_hash, tail);
     result_.committed_timestamp = result_.last_timestamp = input_.checkpoint_timestamp;
@@ -555,42 +570,46 @@ Status Recovery::end_current(const ScanStop& stop, UncommittedTail& tail) {
   VERITY_TRY_ASSIGN(const ByteCount file_bytes, result_.current->size(wait_));
   if (in_cluster() && !result_.sealed && file_bytes < info.header.size_bytes)
     VERITY_TRY(result_.current->allocate(wait_, info.header.size_bytes));
-  VERITY_TRY(zero_range(wait_, *result_.current, stop.offset, zeros_end));
-  if (header_lost_ && in_cluster()) {
-    VERITY_TRY(write_segment_header(wait_, *result_.current, info.header));
-    result_.notes.push_back(in_log(current_segment_name) +
-                            ": both copies of the segment header were damaged; made anew from the flushes");
-  }
-  if (doubtful_) VERITY_TRY(write_replace());
-  if (stop.verdict == Verdict::torn) {
-    result_.notes.push_back(in_log(current_segment_name) + " at offset " + std::to_string(stop.offset) +
-                            ": dropped a torn flush that was never acknowledged (" + stop.what + ")");
-  }
   if (last_flush_) {
     const ByteCount size = round_up(last_flush_->length, ByteCount{info.header.block_bytes});
     VERITY_TRY(result_.current->write(wait_, last_flush_->offset, last_flush.view().first(size),
                                       io::Durability::durable));
   }
+  // Before the zeros: with the damage gone and nothing in its place, what was replaced would be alive again. It is one
+  // block, so it is there or not; what still stands behind it is found damaged once more.
+  if (doubtful_) VERITY_TRY(write_replace());
+  VERITY_TRY(zero_range(wait_, *result_.current, info.end_offset, zeros_end));
+  if (header_lost_ && in_cluster()) {
+    VERITY_TRY(write_segment_header(wait_, *result_.current, info.header));
+    result_.notes.push_back(in_log(current_segment_name) +
+                            ": both copies of the segment header were damaged; made anew from the flushes");
+  }
+  if (stop.verdict == Verdict::torn) {
+    result_.notes.push_back(in_log(current_segment_name) + " at offset " + std::to_string(stop.offset) +
+                            ": dropped a torn flush that was never acknowledged (" + stop.what + ")");
+  }
   VERITY_TRY(result_.current->sync(wait_));
   return directory_.sync(wait_);
 }
 
-// The whole flush as it was scanned; empty if there is none.
+// The whole flush as it was scanned; empty if there is none. corrupt: the device does not give it again. What nobody can say
+// the contents of is not written back, and not relied upon.
 Result<AlignedBuffer> Recovery::read_last_flush() {
   if (!last_flush_) return AlignedBuffer();
   const ByteCount size = round_up(last_flush_->length, ByteCount{result_.table.current().header.block_bytes});
   AlignedBuffer buffer(size);
-  VERITY_TRY_ASSIGN(const ByteCount got,
-                    result_.current->read(wait_, last_flush_->offset, buffer.span().first(size)));
-  const std::optional<FlushHeader> again = decode_flush_header(buffer.view().first(got));
-  const bool same = got == size && again && again->header_checksum == last_flush_->header_checksum &&
-                    inspect_flush(*again, buffer.view().first(size),
-                                  result_.table.current().header.block_bytes) == FlushState::intact;
-  if (!same) {
-    VERITY_TRY(report({in_log(current_segment_name), last_flush_->offset, last_flush_->first_position,
-                       last_flush_->describe() + " reads differently each time"}));
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    VERITY_TRY_ASSIGN(const ByteCount got,
+                      result_.current->read(wait_, last_flush_->offset, buffer.span().first(size)));
+    const std::optional<FlushHeader> again = decode_flush_header(buffer.view().first(got));
+    const bool same = got == size && again && again->header_checksum == last_flush_->header_checksum &&
+                      inspect_flush(*again, buffer.view().first(size),
+                                    result_.table.current().header.block_bytes) == FlushState::intact;
+    if (same) return buffer;
   }
-  return buffer;
+  const Damage damage{in_log(current_segment_name), last_flush_->offset, last_flush_->first_position,
+                      last_flush_->describe() + " reads differently each time"};
+  return fail(ErrorCode::corrupt, damage.describe() + std::string(way_out));
 }
 
 // Index of the first segment to read entry by entry.

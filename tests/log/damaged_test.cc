@@ -25,19 +25,42 @@ class Damaged : public ::testing::Test {
       for (int i = 1; i <= count; ++i) {
         const EntryPtr entry = LogMachine::propose(running.log, "entry " + std::to_string(i), view);
         written[entry->position()] = entry->hash();
-        ASSERT_TRUE(running.wait.sleep(2ms));
+        ASSERT_TRUE(running.wait.sleep(mark_between ? 20ms : 2ms));
         if (i <= count - open) running.log.set_committed(running.log.durable());
       }
       running.process.crash("power cut");
     });
   }
 
-  // Where the flush with that first entry stands.
-  ByteCount offset_of(Position position) {
-    const Bytes bytes = machine.disk.durable_content(current);
+  // 1..4 are committed, 5 is another than the one that was written in an older view and still stands in the file.
+  void write_replaced(const std::function<void(LogMachine::Running&)>& more = {}) {
+    machine.input.log_view = View{3};
+    machine.boot({}, [&](LogMachine::Running& running) {
+      EntryPtr four;
+      for (int i = 1; i <= 4; ++i) {
+        four = LogMachine::propose(running.log, "entry " + std::to_string(i), View{1});
+        written[four->position()] = four->hash();
+      }
+      ASSERT_TRUE(running.wait.sleep(2ms));
+      running.log.set_committed(running.log.durable());
+      dead = LogMachine::propose(running.log, "dead", View{2})->hash();
+      ASSERT_TRUE(running.wait.sleep(2ms));
+      const EntryPtr five = machine.make(four, "alive");
+      ASSERT_TRUE(running.log.replace_from(Position{5}, {five}));
+      written[Position{5}] = five->hash();
+      ASSERT_TRUE(running.wait.sleep(2ms));
+      if (more) more(running);
+      running.process.crash("power cut");
+    });
+  }
+
+  // Where the flush of that kind with that first entry stands.
+  ByteCount offset_of(Position position, FlushKind kind = FlushKind::entries,
+                      std::string_view file = current) {
+    const Bytes bytes = machine.disk.durable_content(file);
     for (ByteCount at = segment_header_bytes; at < bytes.size(); at += 512) {
       const auto header = decode_flush_header(ByteView(bytes).subspan(at, 512));
-      if (header && header->first_position == position && header->entry_count > 0) return at;
+      if (header && header->first_position == position && header->kind == kind) return at;
     }
     ADD_FAILURE() << "no flush of " << position.describe();
     return 0;
@@ -62,7 +85,9 @@ class Damaged : public ::testing::Test {
   }
 
   LogMachine machine;
+  bool mark_between = false;
   std::map<Position, Sha256Digest> written;
+  Sha256Digest dead;
   std::optional<Position> lost_from;
 };
 
@@ -97,6 +122,27 @@ TEST_F(Damaged, MarkComesBeforeAnythingIsChanged) {
   machine.boot({}, [](LogMachine::Running&) { FAIL(); });
   EXPECT_NE(machine.refused.find("the state cannot be written"), std::string::npos) << machine.refused;
   EXPECT_EQ(machine.disk.durable_content(current), before);
+}
+
+TEST_F(Damaged, WhatReadsDifferentlyIsNotWrittenBack) {
+  write(5, 3);
+  machine.disk.flip_bit(current, offset_of(Position{5}) + 200, 3);
+  const Bytes before = machine.disk.durable_content(current);
+  const auto mark_lost = std::exchange(machine.input.mark_lost, [&](Position) -> Status {
+    machine.disk.options().faults.stale_read_ppm = 1'000'000;  // from here on, when all has been read once
+    return {};
+  });
+  machine.boot({}, [](LogMachine::Running&) { FAIL(); });
+  EXPECT_NE(machine.refused.find("reads differently each time"), std::string::npos) << machine.refused;
+  EXPECT_EQ(machine.disk.durable_content(current), before);
+  machine.disk.options().faults.stale_read_ppm = 0;
+  machine.input.mark_lost = mark_lost;
+  machine.boot({}, [&](LogMachine::Running& running) {
+    EXPECT_EQ(running.found.last, Position{4});
+    check(running);
+    running.process.crash("power cut");
+  });
+  EXPECT_EQ(machine.refused, "");
 }
 
 TEST_F(Damaged, PlaceOfCommittedEntriesIsAHole) {
@@ -178,6 +224,97 @@ TEST_F(Damaged, BelowTheCheckpointNothingIsUnknown) {
   EXPECT_EQ(machine.refused, "");
 }
 
+// Whatever a crash leaves of the recovery: what was replaced does not come back with the loss of what replaced it.
+TEST_F(Damaged, WhatWasReplacedStaysDead) {
+  write_replaced();
+  machine.disk.flip_bit(current, offset_of(Position{5}, FlushKind::replace) + 200, 3);
+  const Bytes damaged = machine.disk.durable_content(current);
+  const std::uint64_t calls =
+      machine.boot({}, [](LogMachine::Running& running) { running.process.crash("power cut"); });
+  for_every_crash(calls, [&](const Crash& crash) {
+    machine.disk.overwrite(current, 0, damaged);
+    lost_from.reset();
+    machine.boot(crash, [](LogMachine::Running& running) { running.process.crash("power cut"); });
+    machine.boot({}, [&](LogMachine::Running& running) {
+      EXPECT_EQ(running.found.last, Position{4});
+      EXPECT_EQ(lost_from, Position{5});
+      running.process.crash("power cut");
+    });
+    EXPECT_EQ(machine.refused, "");
+  });
+}
+
+TEST_F(Damaged, WhatWasReplacedInASealedSegmentIsNotTaken) {
+  write_replaced([](LogMachine::Running& running) {
+    while (running.log.table().segments.size() < 2) {
+      LogMachine::propose(running.log, std::string(6000, 'x'), View{3});
+      ASSERT_TRUE(running.wait.sleep(2ms));
+      running.log.set_committed(running.log.durable());
+    }
+  });
+  constexpr std::string_view sealed = "00000000.segment";
+  machine.disk.flip_bit(sealed, offset_of(Position{5}, FlushKind::replace, sealed) + 200, 3);
+  machine.boot({}, [&](LogMachine::Running& running) {
+    EXPECT_EQ(running.applied.size(), 4u);
+    EXPECT_EQ(running.found.damage.size(), 1u);
+    for (const EntryPtr& entry : running.applied) EXPECT_NE(entry->hash(), dead);
+    const auto five = running.log.reader().read(running.wait, Position{5});
+    EXPECT_FALSE(five);
+    ASSERT_TRUE(running.directory.remove(running.wait, current_segment_name));
+    ASSERT_TRUE(running.directory.sync(running.wait));
+    running.process.crash("power cut");
+  });
+  // Nor does the next segment continue it.
+  machine.boot({}, [&](LogMachine::Running& running) {
+    EXPECT_EQ(running.found.last, Position{4});
+    EXPECT_EQ(running.found.head, written[Position{4}]);
+    EXPECT_EQ(lost_from, Position{5});
+    running.process.crash("power cut");
+  });
+  EXPECT_EQ(machine.refused, "");
+}
+
+TEST_F(Damaged, CheckpointSaysThatWhatIsLeftWasReplaced) {
+  write_replaced([](LogMachine::Running& running) {
+    running.log.set_committed(running.log.durable());
+    ASSERT_TRUE(running.wait.sleep(20ms));  // a mark
+  });
+  machine.input.checkpoint = Position{5};
+  machine.input.checkpoint_hash = written[Position{5}];
+  machine.disk.flip_bit(current, offset_of(Position{5}, FlushKind::replace) + 200, 3);
+  EntryPtr six;
+  for (int i = 0; i < 3; ++i) {
+    machine.boot({}, [&](LogMachine::Running& running) {
+      EXPECT_EQ(running.found.last, Position{i == 2 ? 6u : 5u});
+      EXPECT_GE(running.found.committed, Position{5});
+      EXPECT_FALSE(running.log.reader().read(running.wait, Position{5}));
+      check(running);
+      if (i == 1) {
+        six = LogMachine::propose(running.log, "six", View{3});
+        EXPECT_EQ(six->header().parent, written[Position{5}]);
+        ASSERT_TRUE(running.wait.sleep(2ms));
+      }
+      running.process.crash("power cut");
+    });
+    EXPECT_EQ(machine.refused, "");
+  }
+}
+
+TEST_F(Damaged, MarkBehindAHoleHidesNothing) {
+  mark_between = true;
+  write(6);
+  machine.disk.flip_bit(current, offset_of(Position{3}) + 200, 3);
+  ASSERT_NE(offset_of(Position{4}, FlushKind::mark), 0u);
+  machine.boot({}, [&](LogMachine::Running& running) {
+    EXPECT_EQ(running.found.last, Position{6});
+    EXPECT_FALSE(lost_from);
+    check(running);
+    EXPECT_TRUE(running.log.reader().read(running.wait, Position{4}));
+    running.process.crash("power cut");
+  });
+  EXPECT_EQ(machine.refused, "");
+}
+
 TEST_F(Damaged, CurrentSegmentThatIsGoneIsBegunAnew) {
   Position first;
   machine.boot({}, [&](LogMachine::Running& running) {
@@ -235,23 +372,35 @@ TEST_F(Damaged, SealedSegmentsThatAreGoneLeaveTheOthers) {
   }
 }
 
-// Every flipped bit, whatever it hits.
-TEST_F(Damaged, NothingIsForgottenAndNothingFalseIsFound) {
-  write(8, 3);
-  const Bytes whole = machine.disk.durable_content(current);
-  const ByteCount end = offset_of(Position{8}) + 1024;
-  for (ByteCount at = 0; at < end; at += 37) {
-    SCOPED_TRACE("at " + std::to_string(at));
-    machine.disk.overwrite(current, 0, whole);
-    machine.disk.flip_bit(current, at, at % 8);
-    lost_from.reset();
-    machine.boot({}, [&](LogMachine::Running& running) {
-      check(running);
-      running.process.crash("power cut");
-    });
-    EXPECT_EQ(machine.refused, "");
-    if (HasFailure()) return;
+class DamagedAnywhere : public Damaged {
+ protected:
+  // Every flipped bit, whatever it hits.
+  void flip_every_bit() {
+    write(8, 3);
+    const Bytes whole = machine.disk.durable_content(current);
+    const ByteCount end = offset_of(Position{8}) + 1024;
+    for (ByteCount at = 0; at < end; at += 37) {
+      SCOPED_TRACE("at " + std::to_string(at));
+      machine.disk.overwrite(current, 0, whole);
+      machine.disk.flip_bit(current, at, at % 8);
+      lost_from.reset();
+      machine.boot({}, [&](LogMachine::Running& running) {
+        check(running);
+        running.process.crash("power cut");
+      });
+      EXPECT_EQ(machine.refused, "");
+      if (HasFailure()) return;
+    }
   }
+};
+
+TEST_F(DamagedAnywhere, NothingIsForgottenAndNothingFalseIsFound) {
+  flip_every_bit();
+}
+
+TEST_F(DamagedAnywhere, NorWithMarksInBetween) {
+  mark_between = true;
+  flip_every_bit();
 }
 
 }  // namespace
