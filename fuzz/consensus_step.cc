@@ -165,8 +165,10 @@ class World {
       }
       case 9:
         return TakeOver{view()};
-      case 10:
-        return AskLog{view()};
+      case 10: {
+        const Position committed = position();
+        return AskLog{view(), committed, hash(committed)};
+      }
       case 11: {
         WholeLog log{.view = view(), .log_view = View{number()}, .committed = position()};
         log.committed_hash = hash(log.committed);

@@ -65,10 +65,17 @@ void Replica::settle_change() {
 
 void Replica::ask_for_log(const Member& from) {
   if (filling_ || !is_saved()) return;
-  send(from, AskLog{promises_.view});
+  const Position committed = journal_.committed();
+  send(from, AskLog{promises_.view, committed, *journal_.hash_at(committed)});
 }
 
 void Replica::on(const Member& from, const AskLog& m) {
+  learn_committed(m.committed, m.committed_hash);
+  if (status_ == Status::primary) {
+    // One that nobody answered is silent itself, and learners answer nothing else of what it says.
+    if (leading_.backups.contains(from)) return hear(from);
+    return ignore_message(from, m, "not from a backup of mine");
+  }
   const bool holds = (status_ == Status::changing || status_ == Status::backup) && is_saved();
   if (!holds || !journal_.membership().is_voter(from)) return ignore_message(from, m, "no vote for it here");
   if (promises_.unknown_from) return ignore_message(from, m, "a log that may lack something");
@@ -95,17 +102,17 @@ void Replica::on(const Member& from, const WholeLog& m) {
       {.source = from, .target = target, .committed = m.committed, .log_view = m.log_view, .adopts = true});
 }
 
-// Whoever was asked is silent; another may have the log as well.
-void Replica::give_up_adopting() {
-  if (!filling_ || !filling_->adopts || filling_->finishing) return;
-  filling_.reset();
-  status_ = Status::changing;
-  if (holds_log_of_view()) follow();
+// Whoever knows it and whatever became of him: with that hash everything up to there is the same here. A node that is being
+// filled learns it from the log it gets.
+void Replica::learn_committed(Position committed, const Sha256Digest& hash) {
+  if (filling_ || committed > journal_.durable() || journal_.hash_at(committed) != hash) return;
+  commit(committed);
+  if (status_ == Status::primary) advance_commit();
 }
 
 // ---- a member no longer
 
-// Not before the change is settled: until then the others may need its vote.
+// Not before the change is settled: until then the others may need its vote, or what it knows.
 void Replica::leave_if_removed() {
   const Membership& membership = journal_.membership();
   if (!is_learner() || !membership.left.contains(options_.self)) return;

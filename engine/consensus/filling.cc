@@ -33,6 +33,7 @@ void Replica::begin_filling(Filling filling) {
   status_ = Status::filling;
   filling_ = std::move(filling);
   filling_->common = common_end(journal_, filling_->target);
+  commit(std::min(filling_->committed, filling_->common));  // stays true if the rest never comes
   fill();
 }
 
@@ -120,6 +121,17 @@ void Replica::take_committed() {
   replace(first, std::move(filling.got));
   filling.got.clear();
   commit(filling.common);
+}
+
+// Whoever it comes from is silent; another may have the log as well, and others may need this one. What was written is
+// finished.
+void Replica::give_up_filling() {
+  if (!filling_ || filling_->written) return;
+  filling_.reset();
+  electing_.votes.clear();  // who is still there votes again
+  status_ = Status::changing;
+  effects_.push_back(LostPrimary{promises_.view});
+  if (holds_log_of_view()) follow();
 }
 
 void Replica::finish_filling() {

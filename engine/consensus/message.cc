@@ -99,7 +99,9 @@ struct Describe {
   }
   std::string operator()(const Fetched& m) const { return " " + m.range.describe(); }
   std::string operator()(const TakeOver&) const { return ""; }
-  std::string operator()(const AskLog&) const { return ""; }
+  std::string operator()(const AskLog& m) const {
+    return " committed=" + m.committed.describe() + " " + short_hash(m.committed_hash);
+  }
   std::string operator()(const WholeLog& m) const {
     return " log_view=" + m.log_view.describe() + " committed=" + m.committed.describe() + " " +
            short_hash(m.committed_hash) + " " + list(m.tail);

@@ -115,9 +115,12 @@ struct TakeOver {
   View view;
 };
 
-// "My log gives me no vote; does yours?"
+// "My log gives me no vote; does yours? Up to here everything is committed." That is a fact, whoever says it: a node that
+// leaves may be the last to know.
 struct AskLog {
   View view;
+  Position committed;
+  Sha256Digest committed_hash;
 };
 
 // It does; this is the whole of it, durable here. For a node that cannot get it from a primary, because without its vote there

@@ -161,7 +161,7 @@ void Replica::advance_commit() {
       MemberSet members;
       if (journal_.durable() >= position) members.add(options_.self);
       for (const auto& [member, progress] : leading_.backups) {
-        if (progress.acked >= position) members.add(member);
+        if (progress.acked >= position && journal_.membership().is_voter(member)) members.add(member);
       }
       return members;
     };
@@ -209,7 +209,7 @@ void Replica::answer_questions() {
     MemberSet agree;
     agree.add(options_.self);
     for (const auto& [member, progress] : leading_.backups) {
-      if (progress.round >= question.round) agree.add(member);
+      if (progress.round >= question.round && journal_.membership().is_voter(member)) agree.add(member);
     }
     if (!journal_.membership().elects(agree)) return;
     effects_.push_back(Confirmed{question.token});

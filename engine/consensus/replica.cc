@@ -27,6 +27,8 @@ Replica::Replica(ReplicaOptions options, JournalStart journal, Promises promises
 
 Effects Replica::start() {
   effects_.clear();
+  leave_if_removed();
+  if (status_ == Status::removed) return std::move(effects_);
   const bool led = promises_.primary == options_.self && holds_log_of_view();
   const bool founds = promises_ == Promises{} && primary_id(View{0}) == options_.self.id &&
                       journal_.head() == Position{1} && !is_learner();
@@ -70,10 +72,14 @@ Effects Replica::step(const Input& input) {
 }
 
 std::optional<Position> Replica::acknowledged_by(NodeId backup) const {
+  if (!is_primary()) return std::nullopt;
+  std::optional<Position> acked;
   for (const auto& [member, progress] : leading_.backups) {
-    if (is_primary() && member.id == backup) return progress.acked;
+    if (member.id != backup) continue;
+    if (journal_.membership().is_voter(member)) return progress.acked;
+    acked = progress.acked;
   }
-  return std::nullopt;
+  return acked;
 }
 
 std::optional<Member> Replica::primary() const {
@@ -216,9 +222,10 @@ std::string Replica::describe() const {
             (following_.leader && !promises_.primary ? " leader=" + following_.leader->describe() : "") +
             (following_.owed ? " owed=" + following_.owed->describe() : "") + "\n";
   }
-  if (suspicion_.own || !suspicion_.others.empty()) {
+  if (suspicion_.own || !suspicion_.others.empty() || !suspicion_.strangers.empty()) {
     text += std::string("  suspects") + (suspicion_.own ? " itself" : "") + " " +
-            suspicion_.others.describe() + "\n";
+            suspicion_.others.describe() +
+            (suspicion_.strangers.empty() ? "" : " strangers=" + suspicion_.strangers.describe()) + "\n";
   }
   if (electing_.is_called_for) text += "  takes over\n";
   for (const auto& [voter, vote] : electing_.votes)

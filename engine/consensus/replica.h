@@ -69,7 +69,7 @@ class Replica {
   std::string_view why_not_change(const MemberSet& voters) const;
   // Whom clients are sent to: the primary of the view, if this node follows or is one.
   std::optional<Member> primary() const;
-  // Of a primary: up to where this backup has acknowledged.
+  // Of a primary: up to where this backup has acknowledged; while a disk is replaced, the one that votes.
   std::optional<Position> acknowledged_by(NodeId backup) const;
   // Of a primary: reads and decisions wait until this is committed and applied.
   Position serve_from() const { return leading_.serve_from; }
@@ -114,7 +114,9 @@ class Replica {
   };
   struct Suspicion {
     bool own = false;
-    MemberSet others;
+    MemberSet others;  // voters
+    MemberSet
+        strangers;  // without a vote here, who suspect too: in their logs they and this node may have one
   };
   struct Electing {  // of a candidate
     std::map<Member, Vote> votes;
@@ -187,6 +189,7 @@ class Replica {
   void begin_filling(Filling filling);
   void fill();
   void take_committed();
+  void give_up_filling();
   void finish_filling();
   void replace(Position first, std::deque<EntryInfo> entries);
 
@@ -196,8 +199,8 @@ class Replica {
   void admit(const Admit& input);
   void forget(const Forget& input);
   void ask_for_log(const Member& from);
-  void give_up_adopting();
   void settle_change();
+  void learn_committed(Position committed, const Sha256Digest& hash);
   void leave_if_removed();
 
   // ---- shared

@@ -35,7 +35,8 @@ void Replica::heard_primary() {
 
 void Replica::silence() {
   if (status_ == Status::removed) return;
-  if (is_learner() && status_ != Status::primary) return give_up_adopting();
+  give_up_filling();
+  if (is_learner() && status_ != Status::primary) return;
   // Alone, it hears itself.
   MemberSet itself;
   itself.add(options_.self);
@@ -46,12 +47,18 @@ void Replica::silence() {
 }
 
 void Replica::suspect_aloud() {
-  if (is_saved()) broadcast(Suspect{promises_.view});
+  if (!is_saved()) return;
+  broadcast(Suspect{promises_.view});
+  for (const Member& stranger : suspicion_.strangers) send(stranger, Suspect{promises_.view});
 }
 
 void Replica::on(const Member& from, const Suspect& m) {
   if (is_learner() && status_ != Status::primary) return ask_for_log(from);
-  if (!journal_.membership().is_voter(from)) return ignore_message(from, m, "not from a voter");
+  if (!journal_.membership().is_voter(from)) {
+    // This node may be the one that has not heard of a change; told that it suspects as well, the other can go on.
+    if (!suspicion_.strangers.add(from)) ignore_message(from, m, "not from a voter");
+    return;
+  }
   suspicion_.others.add(from);
   raise_if_agreed();
 }

@@ -92,7 +92,10 @@ struct Writer {
   }
   void operator()(const consensus::Fetched& m) const { entries(m.range); }
   void operator()(const consensus::TakeOver&) const {}
-  void operator()(const consensus::AskLog&) const {}
+  void operator()(const consensus::AskLog& m) const {
+    put(to.head, m.committed);
+    put(to.head, m.committed_hash);
+  }
   void operator()(const consensus::WholeLog& m) const {
     put(to.head, m.log_view);
     put(to.head, m.committed);
@@ -247,7 +250,8 @@ Message read(std::uint16_t type, View view, Reader& from) {
     case 10:
       return consensus::TakeOver{view};
     case 11:
-      return consensus::AskLog{view};
+      return consensus::AskLog{
+          .view = view, .committed = from.get<Position>(), .committed_hash = from.get<Sha256Digest>()};
     case 12: {
       consensus::WholeLog m;
       m.view = view;

@@ -145,7 +145,9 @@ void Canonical::content(const Fetched& m) {
 }
 
 void Canonical::content(const AskLog& m) {
-  [[maybe_unused]] const auto& [view] = m;
+  const auto& [view, committed, committed_hash] = m;
+  number(committed.value);
+  hash(committed_hash);
 }
 void Canonical::content(const WholeLog& m) {
   const auto& [view, log_view, committed, committed_hash, tail] = m;
@@ -239,9 +241,10 @@ void Canonical::replica(const Replica& value) {
     if (!promised.primary) optional(leader, [&](const Member& m) { member(m); });
     optional(owed, [&](Position p) { number(p.value); });
   }
-  const auto& [own, others] = suspicion;
+  const auto& [own, others, strangers] = suspicion;
   number(own ? 1 : 0);
   set(others);
+  set(strangers);
   {
     const auto& [votes, is_called_for] = electing;
     number(is_called_for ? 1 : 0);
