@@ -9,15 +9,34 @@
 namespace verity::sim {
 
 Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng& prng)
-    : world_(world), scenario_(scenario), prng_(prng) {
+    : world_(world),
+      scenario_(scenario),
+      prng_(prng),
+      members_change_(scenario.grows() ||
+                      scenario.faults.weights[static_cast<std::size_t>(Disturbance::lost_disk)] != 0) {
   if (scenario.faults.damage_class != DamageClass::none) {
     while (harmed_.size() < (scenario.nodes - 1) / 2) harmed_.insert(prng_.below(scenario.nodes));
   }
   for (std::uint64_t node = 1; node <= scenario.nodes; ++node)
     nodes_.push_back(std::make_unique<NodeKeeper>(world, history, scenario, prng, node));
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (!is_time_for(i)) nodes_[i]->stay_down();
+  }
+}
+
+// Whoever comes later is started when there is a cluster to come to.
+bool Cluster::is_time_for(std::size_t node) const {
+  if (!scenario_.grows() || node < scenario_.first_nodes) return true;
+  return std::all_of(nodes_.begin(), nodes_.begin() + static_cast<std::ptrdiff_t>(scenario_.first_nodes),
+                     [](const auto& first) { return first->has_been_up(); });
 }
 
 void Cluster::look_after() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const bool is_due = scenario_.grows() && is_time_for(i) && !nodes_[i]->has_been_up();
+    if (is_due && nodes_[i]->host().process() == nullptr && nodes_[i]->next_start() == Instant::never())
+      nodes_[i]->start_now();
+  }
   for (const auto& node : nodes_) node->look_after();
 }
 
@@ -80,6 +99,28 @@ void Cluster::cut_links() {
   }
 }
 
+// As somebody who leads says; who is deposed and does not know it names disks that are gone, unless there are none.
+bool Cluster::stands_a_lost_disk() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+    if (!node->host().is_serving() || node->host().node() == nullptr) return false;
+    const node::NodeStatus status = node->host().node()->status();
+    if (status.state != "leader" || !status.members_change.empty() || status.voters.size() != size())
+      return false;
+    return std::all_of(status.voters.begin(), status.voters.end(), [&](const consensus::Member& voter) {
+      return nodes_[voter.id.value - 1]->incarnation() == voter.incarnation.describe();
+    });
+  });
+}
+
+void Cluster::lose_a_disk() {
+  if (!stands_a_lost_disk()) return;
+  NodeKeeper& loser = draw();
+  world_.trace().line(world_.now(), "world", loser.host().address().host + " loses its disk");
+  loser.lose_disk();
+  // And in the middle of that somebody else is gone for a while.
+  if (prng_.chance(1, 2)) draw().disturb(prng_.chance(1, 2) ? Disturbance::power_cut : Disturbance::kill);
+}
+
 void Cluster::disturb(Disturbance what) {
   if (what == Disturbance::partition) return cut_links();
   if (what == Disturbance::clock_jump && scenario_.clocks_are_kept)
@@ -88,6 +129,7 @@ void Cluster::disturb(Disturbance what) {
       what == Disturbance::damage && size() > 1 && scenario_.faults.damage_class == DamageClass::log_rot;
   if (shares && prng_.chance(1, 3)) return lose_an_end();
   if (shares && prng_.chance(1, 2) && rot_a_share()) return;
+  if (what == Disturbance::lost_disk) return lose_a_disk();
   const bool is_crash =
       what == Disturbance::power_cut || what == Disturbance::kill || what == Disturbance::crash_at_call;
   if (is_crash && nodes_.size() > 1 && prng_.chance(1, 5)) {
@@ -130,7 +172,8 @@ void Cluster::heal() {
   world_.network().mend();
   for (const auto& node : nodes_) {
     node->heal();
-    if (node->host().process() == nullptr && node->next_start() == Instant::never()) node->start_now();
+    const bool is_down = node->host().process() == nullptr && node->next_start() == Instant::never();
+    if (is_down && is_time_for(static_cast<std::size_t>(&node - nodes_.data()))) node->start_now();
   }
 }
 
@@ -145,7 +188,9 @@ void Cluster::heal_majority() {
   // One that may have lost entries counts only together with those who know.
   const bool is_whole = std::none_of(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(majority),
                                      [&](std::size_t i) { return harmed_.contains(i); });
-  if (nodes_.size() == 1 || !is_founded || !is_whole || prng_.chance(1, 4)) return heal();
+  // While the members change, it takes more than any majority.
+  const bool is_changing = members_change_ && !stands_a_lost_disk();
+  if (nodes_.size() == 1 || !is_founded || !is_whole || is_changing || prng_.chance(1, 4)) return heal();
   world_.network().mend();
   for (std::size_t i = 0; i < order.size(); ++i) {
     NodeKeeper& node = *nodes_[order[i]];
@@ -178,8 +223,9 @@ bool Cluster::is_level() const {
   const Position end = nodes_.front()->host().node()->status().durable_position;
   return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
     const node::NodeStatus status = node->host().node()->status();
-    return status.durable_position == end && status.commit_index == end && status.applied_index == end &&
-           status.damage.empty();
+    const bool is_member = status.members_change.empty() && status.voters.size() == size();
+    return is_member && status.durable_position == end && status.commit_index == end &&
+           status.applied_index == end && status.damage.empty();
   });
 }
 

@@ -61,6 +61,10 @@ class Cluster {
   void lose_an_end();
   NodeKeeper& draw() { return *nodes_[nodes_.size() == 1 ? 0 : prng_.below(nodes_.size())]; }
   std::string host(std::size_t node) const { return nodes_[node]->host().address().host; }
+  // Every change of the members is finished, and every member has its disk.
+  bool stands_a_lost_disk() const;
+  void lose_a_disk();
+  bool is_time_for(std::size_t node) const;
   void cut_links();
   // From and to all others; `ways`: 1 only from it, 2 only to it, 3 both.
   void isolate(std::size_t node, std::uint64_t ways);
@@ -69,6 +73,7 @@ class Cluster {
   const Scenario& scenario_;
   Prng& prng_;
   std::set<std::size_t> harmed_;  // nodes whose logs may be damaged
+  const bool members_change_;     // in this run
   std::vector<std::unique_ptr<NodeKeeper>> nodes_;
 };
 

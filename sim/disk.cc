@@ -123,6 +123,12 @@ Disk::~Disk() {
   VERITY_ASSERT_NOTE(open_files_ == 0, "files of this disk are still open");
 }
 
+void Disk::replace() {
+  VERITY_ASSERT_NOTE(open_files_ == 0, "files of this disk are still open");
+  root_ = std::make_shared<Folder>();
+  locks_.clear();
+}
+
 bool Disk::fault(std::uint64_t ppm, const std::string& path) {
   if (ppm == 0 || path.find(options_.faults.only_path) == std::string::npos) return false;
   return fault_prng_.chance_ppm(ppm);

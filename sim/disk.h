@@ -87,6 +87,9 @@ class Disk {
   // Only the process is gone: what it wrote stays in the page cache, synced or not, and its locks are free.
   void forget_process();
 
+  // Another disk, empty. Nobody uses it.
+  void replace();
+
   DiskOptions& options() { return options_; }
   const std::vector<Damage>& damages() const { return damages_; }
   ByteCount used() const;

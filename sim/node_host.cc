@@ -64,7 +64,7 @@ void NodeHost::run(io::Wait& wait) {
   };
   const std::unique_ptr<io::Directory> data = disk_.mount(*process_, "data");
   std::optional<cluster::Transport> transport;
-  if (!setup_.peers.others.empty()) transport.emplace(process_->io_world(), setup_.peers);
+  if (setup_.has_links) transport.emplace(process_->io_world(), setup_.peers);
   io::Wait until_the_end = wait.under(process_->end());
   // Founding a cluster may take for ever.
   auto node = node::Node::start(until_the_end, process_->io_world(), *data, setup_.node,

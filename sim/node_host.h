@@ -35,7 +35,8 @@ enum class Ending : std::uint8_t {
 struct NodeSetup {
   node::NodeOptions node;
   server::ServerOptions server;
-  peer::PeerOptions peers;  // without others it is a cluster of one
+  peer::PeerOptions peers;
+  bool has_links = false;  // else it is alone for ever
   ClockOptions clock;
   DiskOptions disk;
 };

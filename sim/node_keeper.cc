@@ -173,6 +173,21 @@ void NodeKeeper::stay_down() {
   start_at_ = Instant::never();
 }
 
+void NodeKeeper::lose_disk() {
+  stay_down();
+  host_.disk().replace();
+  last_boot_ = 0;
+  last_view_ = 0;
+  last_log_view_ = 0;
+  start_at_ = world_.now() + prng_.exponential(200ms);
+}
+
+std::string NodeKeeper::incarnation() const {
+  const Bytes bytes = host_.disk().durable_content("meta/state.json");
+  const auto json = scan_json(as_text(bytes));
+  return json ? std::string((*json)["incarnation"].string().value_or("")) : std::string();
+}
+
 std::string NodeKeeper::describe() const {
   if (!host_.is_running()) return host_.address().host + " is not running";
   if (!host_.is_serving() || host_.node() == nullptr) return host_.address().host + " is starting";
@@ -356,7 +371,8 @@ void NodeKeeper::disturb(Disturbance what) {
       return;
     case Disturbance::network_trouble:
     case Disturbance::partition:
-      return;  // nothing of the node's
+    case Disturbance::lost_disk:
+      return;  // not of a node alone
   }
 }
 

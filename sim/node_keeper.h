@@ -48,6 +48,10 @@ class NodeKeeper {
   void free_disk();
   // Until start_now().
   void stay_down();
+  // It comes back on another one.
+  void lose_disk();
+  // Of its data directory, as far as that is durable; empty: it has none.
+  std::string incarnation() const;
   // It has come up at least once.
   bool has_been_up() const { return last_boot_ > 0; }
   // Whether it is up, its state and why it is not writable.

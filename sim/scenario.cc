@@ -101,7 +101,7 @@ void draw_cluster(Prng prng, Scenario& scenario) {
   peers.bulk.queue_frames_max = prng.between(8, 256);
   scenario.work.tenant_lifetime = {};  // a node that lags behind tells of the tenant that was
   // How many seeds of ten have it at all, in the order of Disturbance.
-  constexpr std::array<std::uint64_t, disturbance_count> of_10{7, 6, 5, 5, 2, 3, 5, 2, 2, 0, 6};
+  constexpr std::array<std::uint64_t, disturbance_count> of_10{7, 6, 5, 5, 2, 3, 5, 2, 2, 0, 6, 0};
   for (std::size_t i = 0; i < of_10.size(); ++i)
     scenario.faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 4) : 0;
   scenario.clocks_are_kept = prng.fork("clocks").chance(1, 2);
@@ -116,7 +116,7 @@ void draw_cluster(Prng prng, Scenario& scenario) {
 // In the order of Disturbance.
 constexpr std::array<std::string_view, disturbance_count> disturbance_names{
     "power_cut",       "kill",       "crash_at_call", "clean_restart", "full_disk", "slow_disk",
-    "network_trouble", "clock_jump", "failed_sync",   "damage",        "partition"};
+    "network_trouble", "clock_jump", "failed_sync",   "damage",        "partition", "lost_disk"};
 
 // In the order of DamageClass.
 constexpr std::array<std::string_view, 8> damage_names{
@@ -227,6 +227,27 @@ const std::vector<Entry>& entries() {
          s.work.reads = 20;
          s.faults.interval = 250ms;
        }},
+      {{"lost_disks", "nodes of a cluster lose their disks at any moment, also while a view changes"},
+       {{lost_disk, 4},
+        {power_cut, 2},
+        {kill, 2},
+        {partition, 1},
+        {full_disk, 0},
+        {failed_sync, 0},
+        {damage, 0}},
+       DamageClass::none,
+       [](Scenario& s) {
+         s.faults.damage_class = DamageClass::none;
+         s.faults.lasts = s.faults.lasts * 2;
+         s.faults.interval = s.faults.interval / 2;
+       }},
+      {{"growth", "one node with data becomes three, or three five, under crashes and partitions"},
+       {{full_disk, 0}, {failed_sync, 0}, {damage, 0}},
+       DamageClass::none,
+       [](Scenario& s) {
+         s.faults.damage_class = DamageClass::none;
+         s.first_nodes = s.nodes - 2;
+       }},
   };
   return all;
 }
@@ -245,14 +266,21 @@ io::Address Scenario::address_of(std::uint64_t node) const {
   return {"node" + std::to_string(node), setup.server.client_address.port};
 }
 
+io::Address Scenario::peer_address_of(std::uint64_t node) const {
+  return {address_of(node).host, setup.peers.listen_address.port};
+}
+
 NodeSetup Scenario::setup_of(std::uint64_t node) const {
   NodeSetup its = setup;
   if (nodes == 1) return its;
   its.node.node_id = NodeId{node};
   its.server.client_address = address_of(node);
   its.peers.listen_address.host = its.server.client_address.host;
-  for (std::uint64_t other = 1; other <= nodes; ++other) {
-    if (other != node) its.peers.others.push_back({address_of(other).host, its.peers.listen_address.port});
+  its.has_links = true;
+  // The first ones know nothing of those that come later.
+  const std::uint64_t known = grows() && node <= first_nodes ? first_nodes : nodes;
+  for (std::uint64_t other = 1; other <= known; ++other) {
+    if (other != node) its.peers.others.push_back(peer_address_of(other));
   }
   // No two machines are the same.
   Prng prng = Prng(seed).fork("node " + std::to_string(node));
@@ -308,7 +336,8 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   scenario.faults.lasts = milliseconds(rest.between(500, 6000));
   scenario.faults.interval = milliseconds(rest.between(100, 2000));
   if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
-  if (name == cluster_name || name == repair_name) draw_cluster(prng.fork("cluster"), scenario);
+  if (name == cluster_name || name == repair_name || name == "lost_disks" || name == "growth")
+    draw_cluster(prng.fork("cluster"), scenario);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;
   entry->tune(scenario);

@@ -45,8 +45,9 @@ enum class Disturbance : std::uint8_t {
   failed_sync,
   damage,
   partition,  // links between nodes are cut, or all are mended
+  lost_disk,  // a node's disk is replaced by an empty one, if the membership stands that now
 };
-inline constexpr std::size_t disturbance_count = 11;
+inline constexpr std::size_t disturbance_count = 12;
 std::string_view name_of(Disturbance what);  // "power_cut"
 
 struct FaultPlan {
@@ -88,14 +89,17 @@ struct Scenario {
   std::uint64_t seed = 0;
   std::uint64_t ready_swaps = 0;
   std::uint64_t nodes = 1;
-  bool clocks_are_kept = false;  // those of a majority show the time of day; only the others jump
-  NodeSetup setup;               // of node 1, and what it has in common with the others
+  std::uint64_t first_nodes = 0;  // found the cluster; the others are let in; 0: all
+  bool clocks_are_kept = false;   // those of a majority show the time of day; only the others jump
+  NodeSetup setup;                // of node 1, and what it has in common with the others
   NetworkOptions network;
   FaultPlan faults;
   WorkloadPlan work;
 
   NodeSetup setup_of(std::uint64_t node) const;      // from 1
   io::Address address_of(std::uint64_t node) const;  // for clients
+  io::Address peer_address_of(std::uint64_t node) const;
+  bool grows() const { return first_nodes != 0 && first_nodes < nodes; }
   std::string describe() const;
 };
 

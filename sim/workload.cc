@@ -5,6 +5,7 @@
 #include "sim/landlord.h"
 #include "sim/native_client.h"
 #include "sim/nonsense.h"
+#include "sim/operator.h"
 #include "sim/prover.h"
 #include "sim/reader.h"
 #include "sim/subscriber.h"
@@ -48,6 +49,7 @@ void Workload::start() {
   for (std::uint64_t i = 0; i < crowd_.scenario.work.native_followers; ++i)
     spawn("native follower", i, follow_natively);
   if (crowd_.scenario.work.tenants > 1) spawn("landlord", 0, keep_tenants);
+  if (crowd_.scenario.grows()) spawn("operator", 0, let_nodes_in);
 }
 
 void Workload::run_client(io::Wait& wait, Client& client) {

@@ -115,8 +115,8 @@ void Replica::learn_committed(Position committed, const Sha256Digest& hash) {
 // Not before the change is settled: until then the others may need its vote, or what it knows.
 void Replica::leave_if_removed() {
   const Membership& membership = journal_.membership();
-  if (!is_learner() || !membership.left.contains(options_.self)) return;
-  if (membership.settled_at > journal_.committed()) return;
+  if (!is_learner() || membership.unsettled || !membership.before.contains(options_.self)) return;
+  if (membership.settled_at <= membership.changed_at || membership.settled_at > journal_.committed()) return;
   if (status_ == Status::primary) stop_leading();
   status_ = Status::removed;
   suspicion_ = {};

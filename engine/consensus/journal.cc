@@ -92,6 +92,7 @@ void Journal::forget_committed(std::size_t count, ByteCount bytes) {
 }
 
 void Journal::derive_membership() {
+  ++membership_changes_;
   membership_ = base_membership_;
   for (const EntryInfo& entry : entries_) membership_.take(entry, entry.position <= committed_);
 }

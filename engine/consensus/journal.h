@@ -45,6 +45,8 @@ class Journal {
 
   // With the change that is not committed.
   const Membership& membership() const { return membership_; }
+  // How often it may have changed.
+  std::uint64_t membership_changes() const { return membership_changes_; }
   // Who votes after committed().
   const MemberSet& committed_voters() const { return membership_.voters; }
 
@@ -83,6 +85,7 @@ class Journal {
   bool cutting_ = false;
   ByteCount committed_bytes_ = 0;  // of base+1..committed
   Membership membership_;
+  std::uint64_t membership_changes_ = 0;
 };
 
 }  // namespace verity::consensus

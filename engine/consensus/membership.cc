@@ -46,14 +46,16 @@ void Membership::take(const EntryInfo& entry, bool is_committed) {
   if (entry.settles) {
     // It was proposed because the change is committed, whether this node has heard of that or not.
     if (change) voters = change->voters;
-    if (unsettled) left = unsettled->leaving;
     settled_at = entry.position;
     change.reset();
     unsettled.reset();
   } else if (entry.voters && voters.empty()) {
     voters = *entry.voters;  // the founding
   } else if (entry.voters && !change) {
-    unsettled = UnsettledChange{entry.position, entry.voters->without(voters), voters.without(*entry.voters)};
+    before = voters;
+    before_at = changed_at;
+    changed_at = entry.position;
+    unsettled = UnsettledChange{entry.position, entry.voters->without(voters)};
     if (is_committed) {
       voters = *entry.voters;
     } else {

@@ -22,7 +22,6 @@ struct JointChange {
 struct UnsettledChange {
   Position at;
   MemberSet newcomers;  // in the new set and not in the old one
-  MemberSet leaving;    // the other way round
 
   bool operator==(const UnsettledChange&) const = default;
 };
@@ -31,7 +30,9 @@ struct Membership {
   MemberSet voters;                   // up to the change
   std::optional<JointChange> change;  // not known to be committed
   std::optional<UnsettledChange> unsettled;
-  MemberSet left;       // with the last change that is settled
+  Position changed_at;  // by the last change, committed or not; 0: unknown, or there was none
+  MemberSet before;     // who voted before it
+  Position before_at;   // the change before that one
   Position settled_at;  // by this entry; 0: unknown, or none was
 
   bool operator==(const Membership&) const = default;

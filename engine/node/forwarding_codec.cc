@@ -16,8 +16,8 @@ using log::put_varint;
 constexpr std::uint16_t version = 1;
 constexpr std::uint64_t text_bytes_max = 64 * MiB;
 // Of what a state is called; a report with another word is not believed.
-constexpr std::array<std::string_view, 7> states = {"leader",   "follower", "candidate", "read_only",
-                                                    "starting", "stopping", "failed"};
+constexpr std::array<std::string_view, 8> states = {"leader",    "follower", "learner",  "candidate",
+                                                    "read_only", "starting", "stopping", "failed"};
 constexpr auto refusal_codes = static_cast<std::uint8_t>(RefusalCode::cancelled) + 1;
 
 void put_text(Bytes& out, std::string_view text) {
@@ -292,6 +292,53 @@ Result<Refusal> decode_refusal(ByteView bytes) {
     if (from.byte("has a revision", 0, 1) == 1) one.actual = Revision{from.number("actual revision")};
   }
   return finished(from, std::move(refusal));
+}
+
+Bytes encode(const MembersChange& change) {
+  Bytes out = begun();
+  put_varint(out, change.add.size());
+  for (const auto& [id, address] : change.add) {
+    put_varint(out, id.value);
+    put_text(out, address);
+  }
+  put_varint(out, change.remove.size());
+  for (const NodeId id : change.remove) put_varint(out, id.value);
+  return out;
+}
+
+Result<MembersChange> decode_members_change(ByteView bytes) {
+  FieldReader from(bytes, "a change of members");
+  take_version(from);
+  MembersChange change;
+  const std::uint64_t added = take_count(from, "nodes to add", 2);
+  for (std::uint64_t i = 0; i < added && from.ok(); ++i) {
+    const NodeId id{from.number("node id")};
+    change.add.emplace_back(id, std::string(from.text("address", 0, 255)));
+  }
+  const std::uint64_t removed = take_count(from, "nodes to remove", 1);
+  for (std::uint64_t i = 0; i < removed && from.ok(); ++i)
+    change.remove.push_back(NodeId{from.number("node id")});
+  return finished(from, std::move(change));
+}
+
+Bytes encode(const MembersProgress& progress) {
+  Bytes out = begun();
+  put(out, static_cast<std::uint8_t>(progress.done));
+  put_text(out, progress.waits_for);
+  put_varint(out, progress.members.size());
+  for (const NodeId id : progress.members) put_varint(out, id.value);
+  return out;
+}
+
+Result<MembersProgress> decode_members_progress(ByteView bytes) {
+  FieldReader from(bytes, "progress of a change of members");
+  take_version(from);
+  MembersProgress progress{.done = from.byte("done", 0, 1) == 1, .waits_for = {}, .members = {}};
+  progress.waits_for = text(from, "waits for");
+  const std::uint64_t members = take_count(from, "members", 1);
+  for (std::uint64_t i = 0; i < members && from.ok(); ++i)
+    progress.members.push_back(NodeId{from.number("node id", 1, 7)});
+  return finished(from, std::move(progress));
 }
 
 }  // namespace verity::node

@@ -29,8 +29,9 @@ enum class QuestionKind : std::uint8_t {
   leader_read_point,  // the same, for a read that trusts the leader
   open_session,       // body: nothing; answer: its id
   hand_over,          // body: the id of the node that is to lead, 0: any; answer: the id of the one that does
+  change_members,     // body: MembersChange; answer: MembersProgress
 };
-inline constexpr std::uint8_t question_kinds = 7;
+inline constexpr std::uint8_t question_kinds = 8;
 
 // How a node is, in its own words.
 struct NodeReport {
@@ -62,6 +63,8 @@ void add_session(Bytes& request, const SessionRequest& session);
 Bytes encode(const AppendReceipt& receipt);
 Bytes encode(const TenantInfo& info);
 Bytes encode(const Refusal& refusal);
+Bytes encode(const MembersChange& change);
+Bytes encode(const MembersProgress& progress);
 
 // corrupt: place and value. What is decoded views `bytes` where the struct holds views.
 Result<ClockQuestion> decode_clock_question(ByteView bytes);
@@ -71,5 +74,7 @@ Result<AppendRequest> decode_append(ByteView bytes);
 Result<AppendReceipt> decode_receipt(ByteView bytes);
 Result<TenantInfo> decode_tenant(ByteView bytes);
 Result<Refusal> decode_refusal(ByteView bytes);
+Result<MembersChange> decode_members_change(ByteView bytes);
+Result<MembersProgress> decode_members_progress(ByteView bytes);
 
 }  // namespace verity::node

@@ -120,5 +120,21 @@ TEST(ForwardingCodec, WhatIsCutOffOrOfAnotherVersionIsRefused) {
   EXPECT_FALSE(decode_append(later));
 }
 
+TEST(ForwardingCodec, ChangesOfMembersComeOutAsTheyWentIn) {
+  const MembersChange change{.add = {{NodeId{2}, "node2:7001"}, {NodeId{3}, ""}}, .remove = {NodeId{5}}};
+  const Bytes bytes = encode(change);
+  const Result<MembersChange> decoded = decode_members_change(bytes);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->add, change.add);
+  EXPECT_EQ(decoded->remove, change.remove);
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(decode_members_change(ByteView(bytes).first(size)));
+  const MembersProgress progress{.done = true, .waits_for = "", .members = {NodeId{1}, NodeId{2}, NodeId{3}}};
+  const Result<MembersProgress> told = decode_members_progress(encode(progress));
+  ASSERT_TRUE(told);
+  EXPECT_TRUE(told->done);
+  EXPECT_EQ(told->members, progress.members);
+}
+
 }  // namespace
 }  // namespace verity::node

@@ -72,12 +72,7 @@ class Founder final : public PeerReceiver {
         VERITY_TRY(save(wait));
         continue;
       }
-      if (claims_ >= claims_believed) {
-        return fail(ErrorCode::unsupported,
-                    "the cluster '" + state_.cluster_name + "' exists already (" + stranger_->describe() +
-                        ") and does not know the disk of this node " + state_.node_id.describe() +
-                        "; letting a new disk in is not possible in this version");
-      }
+      if (claims_ >= claims_believed) return join(wait);
       io::Wait soon = wait.within(remind_interval);
       ignore(work_.wait(soon), "what there is to do is looked at");
       VERITY_TRY(wait.check());
@@ -87,6 +82,22 @@ class Founder final : public PeerReceiver {
         report();
       }
     }
+    return {};
+  }
+
+  // As a newcomer, which has no vote before the members have let it in.
+  Status join(io::Wait& wait) {
+    state_.is_member = true;
+    state_.cluster_id = stranger_->cluster_id;
+    state_.epoch = stranger_->epoch;
+    state_.founders = stranger_->members;
+    state_.founded_at = stranger_->founded_at;
+    VERITY_TRY(save_state(wait, meta_, state_));
+    world_.logger.log(
+        io::LogLevel::info, log_target,
+        "The cluster exists already and does not know this disk; following it until it lets this "
+        "node in",
+        {{"node_id", state_.node_id.value}, {"cluster", stranger_->describe()}});
     return {};
   }
 

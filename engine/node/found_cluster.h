@@ -20,8 +20,8 @@ NodeIdentity identity_of(const DurableState& state);
 // The record that made this node a member.
 consensus::FoundingRecord founding_record(const DurableState& state);
 
-// Returns when state.is_member, durably. Says now and then whom it waits for. unsupported: the cluster exists already and
-// does not know this disk.
+// Returns when state.is_member, durably: of the new cluster, or, without a vote so far, of one that exists already. Says now
+// and then whom it waits for.
 Status found_cluster(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
                      PeerTransport& transport);
 

@@ -7,6 +7,7 @@
 // All calls come from fibers of the loop the node was started on.
 #pragma once
 
+#include "engine/consensus/member.h"
 #include "engine/node/metrics.h"
 #include "engine/node/options.h"
 #include "engine/node/request.h"
@@ -66,6 +67,8 @@ struct NodeStatus {
   ByteCount disk_free_bytes = 0;
   std::vector<std::string> damage;     // one line each: file, offset, position, what
   std::vector<NodePeer> peers;         // none of a node that is alone
+  consensus::MemberSet voters;         // in this node's log
+  std::string members_change;          // what of their last change is still to be done; empty: nothing
   std::uint64_t messages_dropped = 0;  // to them
   std::uint64_t session_requests_kept = 256;
 };
@@ -109,6 +112,9 @@ class Node {
   virtual Outcome<std::string> prove_inclusion(io::Wait& wait, Position position,
                                                std::optional<std::uint32_t> event) = 0;
   virtual Outcome<std::string> prove_consistency(io::Wait& wait, Position from, Position to) = 0;
+  // One step towards other members: who comes in is reached, the change proposed as soon as that makes sense. To be called
+  // again until it is done; what is called no more comes to rest where it is. invalid_request: it never will be done.
+  virtual Outcome<MembersProgress> change_members(io::Wait& wait, const MembersChange& change) = 0;
   // Gives the lead to `to`, or to whoever can take it best; any node takes the request. Requests wait meanwhile. Who leads
   // now; not_ready: nobody could take it.
   virtual Outcome<NodeId> hand_over(io::Wait& wait, std::optional<NodeId> to) = 0;

@@ -135,6 +135,11 @@ Outcome<Bytes> NodeImpl::serve_question(io::Wait& wait, QuestionKind kind, ByteV
       put(id, *heir);
       return id;
     }
+    case QuestionKind::change_members: {
+      const Result<MembersChange> change = decode_members_change(body);
+      if (!change) return std::unexpected(no_sense(change.error(), RefusalCode::invalid_request));
+      return encoded(change_members_here(wait, *change));
+    }
     case QuestionKind::read_point:
     case QuestionKind::leader_read_point:
       break;
@@ -177,7 +182,7 @@ void NodeImpl::run_reports(io::Wait& wait) {
                                            .release = release,
                                            .disk_free_bytes = disk_free_bytes_,
                                            .has_room = !log_.space_problem()});
-    for (const consensus::Member& member : opened_.state->founders) {
+    for (const consensus::Member& member : replicator_->members().reachable()) {
       if (member != self)
         transport_->send(member, PeerLane::control, {.type = report_type, .head = report, .entries = {}});
     }

@@ -78,7 +78,7 @@ Outcome<NodeId> NodeImpl::hand_over(io::Wait& wait, std::optional<NodeId> to) {
 
 Outcome<NodeId> NodeImpl::hand_over_here(io::Wait& wait, std::optional<NodeId> to) {
   if (auto refusal = await_leadership(wait)) return std::unexpected(std::move(*refusal));
-  if (!to && transport_ == nullptr)
+  if (!to && is_alone())
     return std::unexpected(make_refusal(RefusalCode::invalid_request, "this node is the whole cluster"));
   if (to == options_.node_id) return *to;
   if (to) {
@@ -103,7 +103,7 @@ Outcome<NodeId> NodeImpl::hand_over_to(io::Wait& wait, const std::vector<NodeId>
 }
 
 void NodeImpl::leave(io::Wait& wait) {
-  if (leaving_ || transport_ == nullptr || !replicator_ || failure_) return;
+  if (leaving_ || transport_ == nullptr || !replicator_ || is_alone() || failure_) return;
   leaving_ = true;
   report_work_.notify_all();  // nobody gives the lead to whoever leaves
   if (!replicator_->leads()) return;

@@ -50,13 +50,7 @@ log::EntryPtr founding_entry(const DurableState& state) {
   return log::Entry::make(header, body);
 }
 
-Status check_options(const NodeOptions& options, bool is_alone) {
-  if (!is_alone && options.sync_mode == SyncMode::async) {
-    return fail(ErrorCode::invalid_argument,
-                "sync_mode = \"async\" is for a single node in this version: in a cluster, a node that "
-                "forgets what it "
-                "has acknowledged must not vote again. Set sync_mode to \"fsync\"");
-  }
+Status check_options(const NodeOptions& options) {
   if (options.segment_bytes < log::segment_bytes_min || options.segment_bytes > 2 * GiB ||
       options.segment_bytes % AlignedBuffer::alignment != 0) {
     return fail(ErrorCode::invalid_argument, "segment_size " + std::to_string(options.segment_bytes) +
@@ -69,7 +63,7 @@ Status check_options(const NodeOptions& options, bool is_alone) {
 
 Result<std::unique_ptr<Node>> Node::start(io::Wait& wait, const io::World& world, io::Directory& data,
                                           NodeOptions options, PeerTransport* transport) {
-  VERITY_TRY(check_options(options, transport == nullptr));
+  VERITY_TRY(check_options(options));
   io::Wait patient(wait.loop());  // a start that is called off still cleans up
   Result<Opened> opened = open_data_directory(wait, world, data, options, transport);
   if (!opened) {
@@ -94,6 +88,7 @@ NodeImpl::NodeImpl(const io::World& world, NodeOptions options, Opened opened, P
       scrubber_(world_.loop, *opened_.log_directory, log_.table(),
                 {options_.tuning.scrub_pause, options_.tuning.scrub_bytes_per_second, options_.read_only}),
       transport_(transport),
+      is_in_network_(transport != nullptr && !opened_.is_alone),
       checkpointed_(derived_.position) {}
 
 NodeImpl::~NodeImpl() {
@@ -158,7 +153,7 @@ Status NodeImpl::run(io::Wait& wait) {
     const bool leads = replicator_->leads() && replicator_->committed() >= replicator_->serve_from();
     return leads && (!index_ready_ || (serves() && derived_.catalogue.next_id() != TenantId{1}));
   };
-  while (transport_ == nullptr && replicator_ && !is_up()) {
+  while (opened_.is_alone && replicator_ && !is_up()) {
     if (failure_) return std::unexpected(*failure_);
     VERITY_TRY(applied_.wait(wait));
   }
@@ -178,6 +173,7 @@ Status NodeImpl::replicate(io::Wait& wait) {
   replicator_->on_change = [this] { follow_role(); };
   replicator_->on_failure = [this](const Error& error) { fail_with(error); };
   if (transport_ != nullptr) {
+    replicator_->cluster_time = [this] { return read_clock().now; };
     forwarder_.emplace(world_, *transport_, [this](io::Wait& waiting, QuestionKind kind, ByteView body) {
       return serve_question(waiting, kind, body);
     });
@@ -200,11 +196,13 @@ Result<consensus::JournalStart> NodeImpl::journal_start(io::Wait& wait) {
   DurableState& state = *opened_.state;
   consensus::JournalStart start{
       .committed = opened_.committed, .committed_hash = opened_.committed_hash, .membership = {}, .tail = {}};
-  if (start.committed.value > 0) start.membership.voters = state.founders;
+  start.membership = membership_at(state, start.committed);
   for (const log::EntryPtr& entry : opened_.tail) {
     VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(entry));
     start.tail.push_back(std::move(info));
   }
+  // A newcomer gets it from the others.
+  if (!state.founders.contains({state.node_id, state.incarnation})) return start;
   if (log_.last_proposed().value == 0) {
     const log::EntryPtr entry = founding_entry(state);
     VERITY_TRY(log_.append(entry));
@@ -365,6 +363,10 @@ NodeStatus NodeImpl::status() const {
   status.damage = repairer_ ? repairer_->outstanding() : damage_;
   status.session_requests_kept = options_.tuning.session_requests_kept;
   status.peers = peers();
+  if (replicator_) {
+    status.members_change = replicator_->members().unfinished();
+    status.voters = replicator_->replica().journal().membership().voters;
+  }
   if (transport_ != nullptr) status.messages_dropped = transport_->messages_dropped();
   if (const auto refusal = why_not_ready()) status.reason = refusal->detail;
   if (failure_) {
@@ -374,7 +376,11 @@ NodeStatus NodeImpl::status() const {
   } else if (options_.read_only || !damage_.empty()) {
     status.state = "read_only";
   } else {
-    status.state = !index_ready_ ? "starting" : serves() ? "leader" : primary ? "follower" : "candidate";
+    status.state = !index_ready_                                        ? "starting"
+                   : serves()                                           ? "leader"
+                   : replicator_ && replicator_->replica().is_learner() ? "learner"
+                   : primary                                            ? "follower"
+                                                                        : "candidate";
   }
   return status;
 }

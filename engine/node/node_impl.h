@@ -56,6 +56,7 @@ class NodeImpl final : public Node {
                                        std::optional<std::uint32_t> event) override;
   Outcome<std::string> prove_consistency(io::Wait& wait, Position from, Position to) override;
   Outcome<NodeId> hand_over(io::Wait& wait, std::optional<NodeId> to) override;
+  Outcome<MembersProgress> change_members(io::Wait& wait, const MembersChange& change) override;
   NodeStatus status() const override;
   bool is_ready() const override;
   const NodeMetrics& metrics() const override;
@@ -120,6 +121,14 @@ class NodeImpl final : public Node {
   Outcome<AppendReceipt> replay_request(io::Wait& wait, Position position, const AppendRequest& request);
   // Of a request under a session: what its client is told instead of `refusal`.
   Outcome<AppendReceipt> give_up_request(io::Wait& wait, const AppendRequest& request, Refusal refusal);
+
+  // ---- the members (node_members.cc)
+  Outcome<MembersProgress> change_members_here(io::Wait& wait, const MembersChange& change);
+  Status join_network(io::Wait& wait);
+  // The one member of its cluster.
+  bool is_alone() const {
+    return replicator_ && replicator_->replica().journal().membership().everyone().size() == 1;
+  }
 
   // ---- giving the lead away (node_hand_over.cc)
   Outcome<NodeId> hand_over_here(io::Wait& wait, std::optional<NodeId> to);
@@ -191,6 +200,8 @@ class NodeImpl final : public Node {
   log::Scrubber scrubber_;
   ProposedState proposed_;
   PeerTransport* const transport_;
+  bool is_in_network_;  // it listens for other nodes
+  io::Mutex joining_network_;
   std::optional<Replicator> replicator_;  // none of a read-only node
   std::optional<Forwarder> forwarder_;    // none of a node that is alone
   std::optional<Repairer> repairer_;      // likewise, nor of a read-only one

@@ -2,6 +2,7 @@
 
 #include "engine/node/derived_checkpoint.h"
 #include "engine/node/found_cluster.h"
+#include "engine/node/members.h"
 #include "io/clock.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
@@ -23,6 +24,13 @@ constexpr Position founding_entries{1};
 
 // Tree nodes gathered before they are written.
 constexpr ByteCount tree_flush_bytes = 256 * KiB;
+
+std::unexpected<Error> refuse_async() {
+  return fail(
+      ErrorCode::invalid_argument,
+      "sync_mode = \"async\" is for a single node in this version: in a cluster, a node that forgets what it "
+      "has acknowledged must not vote again. Set sync_mode to \"fsync\"");
+}
 
 Status check_layout(io::Wait& wait, io::Directory& data) {
   VERITY_TRY_ASSIGN(const auto entries, data.list(wait));
@@ -122,30 +130,46 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
   return save_state(wait, *opened.meta, *opened.state);
 }
 
-// The other nodes are reached from here on; a blank node becomes a member.
-Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,
-                    PeerTransport* transport) {
-  DurableState& state = *opened.state;
-  const std::size_t size = transport == nullptr ? 1 : transport->others() + 1;
-  if (state.is_member && state.founders.size() != size && !options.read_only) {
-    return fail(ErrorCode::invalid_argument,
-                "the data directory belongs to a cluster of " + std::to_string(state.founders.size()) +
-                    ", cluster_peers makes it one of " + std::to_string(size) +
-                    "; name the addresses of the other " + std::to_string(state.founders.size() - 1) +
-                    " nodes. The size of a cluster cannot be changed in this version");
-  }
+// Whose addresses are known from cluster_peers alone, all of them have to stand there.
+Status check_peers(const DurableState& state, std::size_t size) {
+  const std::size_t members = state.founders.size();
+  const bool is_founder = state.founders.contains({state.node_id, state.incarnation});
   if (!state.is_member && size == 1) {
     return fail(
         ErrorCode::invalid_argument,
         "the data directory was prepared for a cluster that is not founded yet; name the addresses of the "
         "other nodes in cluster_peers, or choose another directory");
   }
-  if (transport == nullptr) return {};
+  if (!state.is_member || state.members.at.value != 0 || members == size || (!is_founder && size > 1))
+    return {};
+  return fail(ErrorCode::invalid_argument,
+              "the data directory belongs to a cluster of " + std::to_string(members) +
+                  ", cluster_peers makes it one of " + std::to_string(size) +
+                  "; name the addresses of the other " + std::to_string(members - 1) +
+                  " nodes. To let nodes in or out, use verity-admin cluster add and remove");
+}
+
+// The other nodes are reached from here on; a blank node becomes a member.
+Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,
+                    PeerTransport* transport) {
+  DurableState& state = *opened.state;
+  VERITY_TRY(check_not_removed(state));
+  if (!options.read_only) VERITY_TRY(check_peers(state, transport == nullptr ? 1 : transport->others() + 1));
+  const consensus::MemberSet members = members_of(state);
+  opened.is_alone =
+      state.is_member && members.size() == 1 && members.contains({state.node_id, state.incarnation});
+  if (transport == nullptr || opened.is_alone) return {};
+  if (options.sync_mode == SyncMode::async) return refuse_async();
+  std::vector<std::string> addresses;
+  for (const MembersRecord::Seat& seat : state.members.seats) {
+    if (seat.member.id != state.node_id && !seat.address.empty()) addresses.push_back(seat.address);
+  }
+  transport->reach(addresses);
   VERITY_TRY(transport->start(wait, [&state] { return identity_of(state); }));
   return state.is_member ? Status() : found_cluster(wait, world, *opened.meta, state, *transport);
 }
 
-Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened, bool is_alone) {
+Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
   VERITY_TRY_ASSIGN(const bool log_exists, has_segments(wait, *opened.log_directory));
   if (!log_exists && !opened.state->founded && !options.read_only) {
     VERITY_TRY(log::create_first_segment(wait, *opened.log_directory, opened.state->cluster_id,
@@ -164,7 +188,7 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened, b
   input.checkpoint_timestamp = opened.derived->recorded_at;
   input.log_view = opened.state->log_view;
   input.segment_bytes = options.segment_bytes;
-  if (!is_alone) {
+  if (!opened.is_alone) {
     // Durable until the others have told what is missing: for a vote it makes all the difference whether this node never
     // held an entry, or may have lost it.
     input.mark_lost = [&](Position position) {
@@ -180,7 +204,7 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened, b
   VERITY_TRY_ASSIGN(opened.recovered, log::recover(wait, *opened.log_directory, input));
   // Whether the tail is committed consensus will find; but nothing runs in a node that is only read, and in a cluster of one
   // what is durable is committed.
-  if (options.read_only && opened.state->founders.size() == 1) {
+  if (options.read_only && opened.is_alone) {
     for (const log::EntryPtr& entry : opened.recovered.tail) {
       if (entry->position() == opened.derived->position.next()) VERITY_TRY(input.apply(entry));
     }
@@ -219,6 +243,8 @@ Status derive(io::Wait& wait, const log::Entry& entry, Derived& derived, log::Me
 Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::Directory& data,
                                    const NodeOptions& options, PeerTransport* transport) {
   Opened opened;
+  if (transport != nullptr && transport->others() > 0 && options.sync_mode == SyncMode::async)
+    return refuse_async();
   VERITY_TRY(check_layout(wait, data));
   if (!options.read_only) {
     VERITY_TRY_ASSIGN(opened.lock, data.lock(wait, lock_name, options.lock_holder));
@@ -228,7 +254,8 @@ Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::D
   VERITY_TRY_ASSIGN(opened.log_directory, data.open_directory(wait, "log", create));
   VERITY_TRY_ASSIGN(opened.index_directory, data.open_directory(wait, "index", create));
   if (create) VERITY_TRY(data.sync(wait));
-  VERITY_TRY(load_or_create_state(wait, world, options, opened, transport == nullptr));
+  VERITY_TRY(
+      load_or_create_state(wait, world, options, opened, transport == nullptr || transport->others() == 0));
   VERITY_TRY(join_cluster(wait, world, options, opened, transport));
   const DerivedLimits limits{.keys = {options.tuning.idempotency_keys_kept, options.tuning.idempotency_window,
                                       options.tuning.idempotency_keys_max},
@@ -239,7 +266,7 @@ Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::D
   opened.notes.insert(opened.notes.end(), loaded.notes.begin(), loaded.notes.end());
   opened.derived = loaded.derived ? std::move(loaded.derived) : std::make_unique<Derived>(limits, hash_seed);
   if (!options.read_only) VERITY_TRY(open_tree(wait, opened));
-  VERITY_TRY(recover_log(wait, options, opened, transport == nullptr));
+  VERITY_TRY(recover_log(wait, options, opened));
   return opened;
 }
 

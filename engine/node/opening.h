@@ -40,6 +40,7 @@ struct Opened {
   Position committed;               // known to be, at start
   Sha256Digest committed_hash;      // of it; zeros at 0
   std::vector<log::EntryPtr> tail;  // of the log: durable, and maybe not committed
+  bool is_alone = false;            // the one member of its cluster
   std::vector<log::Damage> damage;  // found at start; not empty: nothing may be written
   std::vector<std::string> notes;   // for the operator
 };

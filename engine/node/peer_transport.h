@@ -72,6 +72,11 @@ class PeerTransport {
   // False: it was dropped, because `to` is not connected or too much waits for it.
   virtual bool send(const consensus::Member& to, PeerLane lane, PeerMessage message) = 0;
 
+  virtual bool is_connected(const consensus::Member& peer) const = 0;
+  // Dials these as well, "host:port" each, from now on; those it dials already are left out, and those that are no
+  // addresses.
+  virtual void reach(const std::vector<std::string>& addresses) = 0;
+
   // How many other nodes are configured.
   virtual std::size_t others() const = 0;
   virtual std::vector<PeerStatus> peers() const = 0;

@@ -4,6 +4,7 @@
 #include "engine/node/found_cluster.h"
 #include "engine/node/founding_codec.h"
 #include "engine/node/message_codec.h"
+#include "engine/node/release.h"
 #include "engine/node/repairer.h"
 #include "io/base/assert.h"
 #include "io/clock.h"
@@ -64,6 +65,11 @@ Replicator::Replicator(Parts parts, ConsensusOptions options, SyncMode sync_mode
       options_(options),
       sync_mode_(sync_mode),
       replica_(replica_options(parts.state, options), start, promises_of(parts.state)),
+      members_({.replica = replica_,
+                .state = parts.state,
+                .transport = parts.transport,
+                .step = [this](const consensus::Input& input) { step(input); },
+                .propose = [this](log::EntryKind kind, ByteView body) { return propose_own(kind, body); }}),
       prng_(parts.world.random.next()) {
   for (const consensus::EntryInfo& info : start.tail) take(entry_of(info));
 }
@@ -126,6 +132,8 @@ void Replicator::step(const consensus::Input& input) {
   if (world_.logger.enabled(io::LogLevel::trace))
     world_.logger.log(io::LogLevel::trace, log_target, consensus::describe(input));
   consensus::Effects effects = replica_.step(input);
+  members_.look();
+  if (members_.is_behind()) saves_work_.notify_one();
   // Before what replaces its proposals can be taken for them.
   if (led && !leads()) changed();
   carry_out(std::move(effects));
@@ -151,9 +159,21 @@ log::EntryPtr Replicator::propose(log::EntryHeader header, ByteView body) {
   return entry;
 }
 
+bool Replicator::propose_own(log::EntryKind kind, ByteView body) {
+  if (!leads() || handing_over_ || !running_ || !log_.has_room(body.size())) return false;
+  log::EntryHeader header;
+  header.kind = kind;
+  header.release = release;
+  if (cluster_time) header.timestamp = cluster_time();
+  propose(header, body);
+  flush_proposals();  // what may be proposed next depends on it
+  return true;
+}
+
 // Whatever is proposed in one turn of the loop goes to the others in one message.
 void Replicator::run_proposals(io::Wait& wait) {
   while (running_) {
+    if (std::exchange(is_to_settle_, false)) members_.propose_settled();
     if (proposals_.empty()) {
       if (!proposals_work_.wait(wait)) return;
       continue;
@@ -168,14 +188,16 @@ void Replicator::flush_proposals() {
 
 void Replicator::on_peer_connected(const consensus::Member& peer) {
   // To a member the next heartbeat, or the next suspicion, says all there is to say.
-  if (!state_.founders.contains(peer)) strangers_.push_back(peer);
+  if (!replica_.journal().membership().is_voter(peer)) strangers_.push_back(peer);
+  members_.connected(peer);
   if (on_reconnected) on_reconnected(peer);
 }
 
 // A blank disk learns that there is a cluster already, for as long as it is there.
 void Replicator::inform_strangers() {
   std::erase_if(strangers_, [&](const consensus::Member& stranger) {
-    return !transport_->send(stranger, PeerLane::control,
+    return replica_.journal().membership().is_voter(stranger) ||
+           !transport_->send(stranger, PeerLane::control,
                              encode(consensus::FoundingMember{founding_record(state_)}));
   });
 }
@@ -189,7 +211,7 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
     return;
   }
   if (is_forwarding(type) || is_repair(type)) {
-    if (on_other_message && running_ && state_.founders.contains(from)) on_other_message(from, type, payload);
+    if (on_other_message && running_) on_other_message(from, type, payload);
     return;
   }
   Result<consensus::Message> message = decode(type, payload);
@@ -251,6 +273,7 @@ void Replicator::run_timers(io::Wait& wait) {
       heartbeat_at_ = now + options_.heartbeat_interval;
       step(consensus::HeartbeatDue{});
       inform_strangers();
+      members_.tend();
     }
     if (now >= silence_at_) {
       draw_election_timeout();
@@ -290,9 +313,11 @@ void Replicator::carry_out(consensus::Effect effect) {
     }
     void operator()(consensus::Confirmed& e) const { self.answer(e.token, true); }
     void operator()(consensus::Unconfirmed& e) const { self.answer(e.token, false); }
-    // Of changes of the members, which nobody asks for yet.
-    void operator()(consensus::ProposeSettled&) const {}
-    void operator()(consensus::Removed&) const {}
+    void operator()(consensus::ProposeSettled&) const {
+      self.is_to_settle_ = true;
+      self.proposals_work_.notify_one();
+    }
+    void operator()(consensus::Removed&) const { self.leave(); }
     void operator()(consensus::Ignored&) const {}
   };
   std::visit(Act{*this}, effect);
@@ -419,7 +444,7 @@ void Replicator::replace(const consensus::ReplaceLog& effect) {
 }
 
 void Replicator::commit(Position position) {
-  log_.set_committed(position);
+  tell_log_committed();
   std::vector<log::EntryPtr> entries;
   while (!uncommitted_.empty() && uncommitted_.front()->position() <= position) {
     uncommitted_bytes_ -= uncommitted_.front()->bytes().size();
@@ -429,22 +454,40 @@ void Replicator::commit(Position position) {
   if (on_committed && !entries.empty()) on_committed(entries);
 }
 
+// The state says what the membership is where the log says that it is committed.
+void Replicator::tell_log_committed() {
+  log_.set_committed(std::min(replica_.journal().committed(), members_.commit_limit()));
+}
+
+void Replicator::leave() {
+  fail_with({ErrorCode::unsupported, "node " + state_.node_id.describe() +
+                                         " is no member of the cluster any more; its process ends"});
+}
+
 // The last of several promises stands for all of them.
 void Replicator::run_promises(io::Wait& wait) {
   while (true) {
-    if (saves_.empty()) {
+    if (saves_.empty() && !members_.is_behind()) {
       if (!running_ || !saves_work_.wait(wait)) return;
       continue;
     }
-    const consensus::SavePromises save = saves_.back();
+    std::optional<consensus::SavePromises> save;
+    if (!saves_.empty()) save = saves_.back();
     saves_.clear();
-    state_.view = save.promises.view;
-    state_.primary = save.promises.primary;
-    state_.log_view = save.promises.log_view;
-    state_.unknown_from = save.promises.unknown_from;
+    if (save) {
+      state_.view = save->promises.view;
+      state_.primary = save->promises.primary;
+      state_.log_view = save->promises.log_view;
+      state_.unknown_from = save->promises.unknown_from;
+    }
+    members_.write_down();
+    if (log_.durable().value > 0)
+      state_.founded = true;        // from now on a log without entries is a damaged one
     io::Wait patient(wait.loop());  // half a promise is none
     if (Status saved = save_state(patient, meta_, state_); !saved) return fail_with(saved.error());
-    step(consensus::PromisesSaved{save.number});
+    members_.saved();
+    if (running_) tell_log_committed();
+    if (save) step(consensus::PromisesSaved{save->number});
   }
 }
 

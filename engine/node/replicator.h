@@ -11,6 +11,7 @@
 
 #include "engine/consensus/replica.h"
 #include "engine/log/log.h"
+#include "engine/node/members.h"
 #include "engine/node/options.h"
 #include "engine/node/peer_transport.h"
 #include "engine/node/state_file.h"
@@ -51,6 +52,8 @@ class Replicator final : public PeerReceiver {
   std::function<void(const consensus::Member&, std::uint16_t type, ByteView payload)> on_other_message;
   // What was on its way to this member, or from it, is lost.
   std::function<void(const consensus::Member&)> on_reconnected;
+  // What its own entries are dated by; null: the clock of this node.
+  std::function<Timestamp()> cluster_time;
   // Once: nothing goes on.
   std::function<void(const Error&)> on_failure;
 
@@ -88,6 +91,9 @@ class Replicator final : public PeerReceiver {
   bool hand_over(io::Wait& wait, NodeId to);
   bool is_handing_over() const { return handing_over_; }
 
+  Members& members() { return members_; }
+  const Members& members() const { return members_; }
+
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override;
   void on_peer_connected(const consensus::Member& peer) override;
 
@@ -102,7 +108,10 @@ class Replicator final : public PeerReceiver {
   };
 
   void spawn(std::string_view name, void (Replicator::*body)(io::Wait&));
+  bool propose_own(log::EntryKind kind, ByteView body);
   void run_promises(io::Wait& wait);
+  void tell_log_committed();
+  void leave();
   void run_timers(io::Wait& wait);
   void run_bulk(io::Wait& wait);
   void run_proposals(io::Wait& wait);
@@ -134,6 +143,7 @@ class Replicator final : public PeerReceiver {
   const ConsensusOptions options_;
   const SyncMode sync_mode_;
   consensus::Replica replica_;
+  Members members_;
   Prng prng_;
 
   std::vector<consensus::EntryInfo> proposals_;  // in the log, not yet in the replica
@@ -154,6 +164,7 @@ class Replicator final : public PeerReceiver {
   Position heard_committed_;
   bool hears_nobody_ = false;
   bool handing_over_ = false;
+  bool is_to_settle_ = false;
   std::vector<consensus::Member> strangers_;  // connected blank disks
   std::uint64_t view_changes_ = 0;
   bool running_ = false;

@@ -230,6 +230,19 @@ struct TenantInfo {
   std::uint64_t events = 0;
 };
 
+// ---- members of the cluster
+
+struct MembersChange {
+  std::vector<std::pair<NodeId, std::string>> add;  // with the address of the cluster port
+  std::vector<NodeId> remove;
+};
+
+struct MembersProgress {
+  bool done = false;            // durably, and whoever came in has everything
+  std::string waits_for;        // empty: done
+  std::vector<NodeId> members;  // as they are to be
+};
+
 // ---- head
 
 struct Head {

@@ -15,7 +15,7 @@
 namespace verity::node {
 namespace {
 
-constexpr std::size_t copy_bytes = 4096;
+constexpr std::size_t copy_bytes = 8192;
 constexpr std::array<std::string_view, 2> copy_names = {"state.json", "state.copy.json"};
 constexpr std::string_view checksum_member = "\"checksum\"";
 
@@ -96,6 +96,18 @@ std::string encode_state(const DurableState& state) {
   json["phase"] = state.founded ? "member" : "founding";
   json["running"] = state.running;
   json["durable_position"] = state.durable_position.value;
+  Json members = {{"at", state.members.at.value},
+                  {"before_at", state.members.before_at.value},
+                  {"settled_at", state.members.settled_at.value},
+                  {"before", Json::array()},
+                  {"seats", Json::array()}};
+  for (const consensus::Member& member : state.members.before) members["before"].push_back(member_to(member));
+  for (const MembersRecord::Seat& seat : state.members.seats) {
+    Json seated = member_to(seat.member);
+    seated["address"] = seat.address;
+    members["seats"].push_back(std::move(seated));
+  }
+  json["members"] = std::move(members);
   std::string text = json.dump(2);
   text.resize(text.size() - 2);  // "\n}"
   text += ",\n  ";
@@ -141,6 +153,16 @@ Result<DurableState> decode_state(std::string_view text) {
     state.founded = json.at("phase").get<std::string>() == "member";
     state.running = json.at("running").get<std::string>();
     state.durable_position = Position{json.at("durable_position").get<std::uint64_t>()};
+    const Json& members = json.at("members");
+    state.members.at = Position{members.at("at").get<std::uint64_t>()};
+    state.members.before_at = Position{members.at("before_at").get<std::uint64_t>()};
+    state.members.settled_at = Position{members.at("settled_at").get<std::uint64_t>()};
+    for (const Json& member : members.at("before")) {
+      if (!state.members.before.add(member_from(member))) return bad("there are too many members");
+    }
+    for (const Json& seat : members.at("seats"))
+      state.members.seats.push_back({member_from(seat), seat.at("address").get<std::string>()});
+    if (state.members.seats.size() > consensus::node_ids_max) return bad("there are too many members");
     return state;
   } catch (const std::exception& error) {
     return bad(error.what());

@@ -18,6 +18,23 @@ class Wait;
 
 namespace verity::node {
 
+// The last change of the members that is in the log. What the log says of them before it is long forgotten.
+struct MembersRecord {
+  struct Seat {
+    consensus::Member member;
+    std::string address;  // of the cluster port; empty: from each node's own configuration
+
+    bool operator==(const Seat&) const = default;
+  };
+  Position at;                  // of the members entry; 0: the founders are the members
+  std::vector<Seat> seats;      // the members from there on
+  consensus::MemberSet before;  // and up to there
+  Position before_at;           // the change before
+  Position settled_at;          // of the settled entry, once that is committed; 0: it is not
+
+  bool operator==(const MembersRecord&) const = default;
+};
+
 struct DurableState {
   std::uint64_t sequence = 0;
   Id128 cluster_id;
@@ -42,11 +59,12 @@ struct DurableState {
   bool founded = false;             // the founding record is in the log, durably
   std::string running = "stopped";  // "fsync", "async" or "stopped"
   Position durable_position;        // at the last clean stop; 0 before the first
+  MembersRecord members;
 
   bool operator==(const DurableState&) const = default;
 };
 
-// One copy, 4096 bytes.
+// One copy, 8192 bytes.
 std::string encode_state(const DurableState& state);
 // corrupt, or unsupported for another format.
 Result<DurableState> decode_state(std::string_view text);

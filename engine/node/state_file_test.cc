@@ -17,12 +17,19 @@ DurableState sample() {
   state.founded = true;
   state.running = "fsync";
   state.durable_position = Position{42};
+  state.members.at = Position{30};
+  state.members.before_at = Position{20};
+  state.members.settled_at = Position{31};
+  const consensus::Member self{NodeId{1}, state.incarnation};
+  state.members.before.add(self);
+  state.members.seats = {
+      {self, ""}, {{NodeId{2}, state.epoch}, "node2:7001"}, {{NodeId{3}, state.epoch}, ""}};
   return state;
 }
 
 TEST(StateFile, DecodesToWhatWasEncoded) {
   const std::string text = encode_state(sample());
-  EXPECT_EQ(text.size(), 4096u);
+  EXPECT_EQ(text.size(), 8192u);
   EXPECT_EQ(decode_state(text), sample());
 }
 

@@ -3,6 +3,8 @@
 #include "io/base/assert.h"
 #include "io/fiber/wait.h"
 
+#include <algorithm>
+
 namespace verity::cluster {
 namespace {
 
@@ -45,6 +47,7 @@ Status Transport::start(io::Wait& wait, std::function<node::NodeIdentity()> iden
         return hello_of(identity(), address);
       },
       *this);
+  for (const io::Address& address : reached_) peers_->also_dial(address);
   // The kernel takes a moment to close what a killed process listened on.
   const Instant give_up = wait.now() + busy_patience;
   while (true) {
@@ -81,6 +84,20 @@ bool Transport::send(const consensus::Member& to, node::PeerLane lane, node::Pee
     payload.parts.push_back({std::move(entry), bytes});
   }
   return peers_->send(to.id, lane_of(lane), message.type, std::move(payload));
+}
+
+bool Transport::is_connected(const consensus::Member& peer) const {
+  const auto known = connected_.find(peer.id);
+  return known != connected_.end() && member_of(known->second) == peer;
+}
+
+void Transport::reach(const std::vector<std::string>& addresses) {
+  for (const std::string& text : addresses) {
+    const Result<io::Address> address = io::Address::parse(text);
+    if (!address || std::find(reached_.begin(), reached_.end(), *address) != reached_.end()) continue;
+    reached_.push_back(*address);
+    if (peers_ != nullptr) peers_->also_dial(*address);
+  }
 }
 
 std::vector<node::PeerStatus> Transport::peers() const {

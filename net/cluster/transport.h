@@ -19,6 +19,8 @@ class Transport final : public node::PeerTransport, private peer::PeerEvents {
   void stop(io::Wait& wait) override;
   void set_receiver(node::PeerReceiver* receiver) override;
   bool send(const consensus::Member& to, node::PeerLane lane, node::PeerMessage message) override;
+  bool is_connected(const consensus::Member& peer) const override;
+  void reach(const std::vector<std::string>& addresses) override;
   std::size_t others() const override { return options_.others.size(); }
   std::vector<node::PeerStatus> peers() const override;
   std::uint64_t messages_dropped() const override;
@@ -33,6 +35,7 @@ class Transport final : public node::PeerTransport, private peer::PeerEvents {
   const peer::PeerOptions options_;
   std::unique_ptr<peer::Peers> peers_;
   node::PeerReceiver* receiver_ = nullptr;
+  std::vector<io::Address> reached_;                // besides those that are configured
   std::map<NodeId, peer::PeerIdentity> connected_;  // on the control lane
   std::uint64_t unconnected_ = 0;                   // messages to somebody who was not
 };

@@ -15,6 +15,7 @@
 #include "net/peer/wire.h"
 
 #include <algorithm>
+#include <deque>
 
 namespace verity::peer {
 
@@ -91,6 +92,7 @@ class PeersImpl final : public Peers, private LinkOwner {
   bool is_connected(NodeId to, Lane lane) const override {
     return to.value < node_id_end && nodes_[to.value].channels[index_of(lane)].link != nullptr;
   }
+  void also_dial(const io::Address& address) override;
   const io::Address& address() const override { return address_; }
   std::vector<PeerRow> peers() const override;
   const PeerMetrics& metrics() const override { return metrics_; }
@@ -114,6 +116,7 @@ class PeersImpl final : public Peers, private LinkOwner {
   // ---- fibers
   void accept_for_ever(io::Listener& listener);
   void take(std::unique_ptr<io::Socket> socket);
+  void begin_dialling(Place& place);
   void dial_for_ever(Place& place, Lane lane);
   // Whether a connection came about and lasted.
   Result<bool> dial(io::Wait& wait, Place& place, Lane lane);
@@ -159,7 +162,7 @@ class PeersImpl final : public Peers, private LinkOwner {
   PeerEvents& events_;
   io::Address address_;
   std::unique_ptr<io::Listener> listener_;
-  std::vector<Place> places_;
+  std::deque<Place> places_;             // fibers hold references
   std::array<Node, node_id_end> nodes_;  // by node id
   std::vector<Link*> links_;             // all that run, in order of their beginning
   std::uint32_t handshakes_ = 0;         // accepted and not yet greeted
@@ -175,11 +178,20 @@ Status PeersImpl::start(io::Wait& wait) {
   VERITY_TRY_ASSIGN(listener_, world_.network.listen(wait, options_.listen_address));
   address_ = listener_->address();
   spawn("peer accept", [this] { accept_for_ever(*listener_); });
-  for (Place& place : places_) {
-    for (const Lane lane : {Lane::control, Lane::bulk})
-      spawn("peer dial", [this, &place, lane] { dial_for_ever(place, lane); });
-  }
+  for (Place& place : places_) begin_dialling(place);
   return {};
+}
+
+void PeersImpl::begin_dialling(Place& place) {
+  for (const Lane lane : {Lane::control, Lane::bulk})
+    spawn("peer dial", [this, &place, lane] { dial_for_ever(place, lane); });
+}
+
+void PeersImpl::also_dial(const io::Address& address) {
+  const auto is_known = [&](const Place& place) { return place.address == address; };
+  if (is_stopping() || std::any_of(places_.begin(), places_.end(), is_known)) return;
+  places_.push_back({address, std::nullopt, {}});
+  if (listener_ != nullptr) begin_dialling(places_.back());
 }
 
 void PeersImpl::stop(io::Wait&) {

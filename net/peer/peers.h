@@ -149,6 +149,8 @@ class Peers {
   // or its queue is full. True promises nothing. `type` is at least message_type_min.
   virtual bool send(NodeId to, Lane lane, std::uint16_t type, Payload payload) = 0;
   virtual bool is_connected(NodeId to, Lane lane) const = 0;
+  // From now on also this address, unless it is one of the others already. Before start() or after.
+  virtual void also_dial(const io::Address& address) = 0;
 
   // With the port that was really bound; after start().
   virtual const io::Address& address() const = 0;

@@ -271,6 +271,14 @@ void transfer_leader(const Exchange& exchange) {
   exchange.response.body = "{\"leader\":" + leader->describe() + "}\n";
 }
 
+void change_members(const Exchange& exchange) {
+  const auto change = http::parse_members_change(exchange.target);
+  if (!change) return exchange.refuse(change.error());
+  const auto progress = exchange.context.node().change_members(exchange.wait, *change);
+  if (!progress) return exchange.refuse(progress.error());
+  append_members_progress(exchange.response.body, *progress);
+}
+
 void get_live(const Exchange& exchange) {
   exchange.response.body = "{\"status\":\"live\"}\n";
 }
@@ -334,6 +342,7 @@ constexpr std::array client_routes = std::to_array<Route>({
     {"/v1/head", Method::get, get_head},
     {"/v1/proofs/inclusion", Method::get, prove_inclusion},
     {"/v1/proofs/consistency", Method::get, prove_consistency},
+    {"/v1/cluster/members", Method::post, change_members},
     {"/v1/cluster/transfer-leader", Method::post, transfer_leader},
     {"/health/live", Method::get, get_live, false},
     {"/health/ready", Method::get, get_ready, false},

@@ -602,9 +602,10 @@ TEST_F(Operation, HealthStatusHeadAndTenants) {
     EXPECT_EQ(not_ready.status, 503);
     EXPECT_TRUE(not_ready.has("damage was found"));
     const Answer status = ask(wait, "GET", "/status");
-    for (const char* text : {R"("node_id":1)", R"("state":"read_only")", R"("view":0)", R"("commit_index":1)",
-                             R"("applied_index":1)", R"("cluster":{"peers":[]})", R"("sync_mode":"fsync")",
-                             R"("io_backend":"unknown")", R"("cluster_name":"test")", R"("damage":[])"}) {
+    for (const char* text :
+         {R"("node_id":1)", R"("state":"read_only")", R"("view":0)", R"("commit_index":1)",
+          R"("applied_index":1)", R"("cluster":{"peers":[],"members":[]})", R"("sync_mode":"fsync")",
+          R"("io_backend":"unknown")", R"("cluster_name":"test")", R"("damage":[])"}) {
       EXPECT_TRUE(status.has(text)) << status.body << " lacks " << text;
     }
     EXPECT_EQ(ask(wait, "GET", "/v1/proofs/inclusion?position=1.2").body, "inclusion 1 2\n");
@@ -616,6 +617,13 @@ TEST_F(Operation, HealthStatusHeadAndTenants) {
     EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader").has("{\"leader\":2}"));
     EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader?to=8").has("the id of a node, 1 to 7"));
     EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader?node=3").has("is not known here"));
+    const auto change = ask(wait, "POST", "/v1/cluster/members?add=2=node2:7001,3=node3:7001&remove=4");
+    EXPECT_TRUE(change.has(R"({"done":false,"waits_for":"node 2 is not connected","members":[1,2,3]})"));
+    EXPECT_EQ(node_.last_members_change.add.at(1), std::pair(NodeId{3}, std::string("node3:7001")));
+    EXPECT_EQ(node_.last_members_change.remove.at(0), NodeId{4});
+    EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/members?add=8=node8:7001").has("ids 1 to 7"));
+    EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/members?add=2=nowhere").has("addresses of cluster ports"));
+    EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/members").has("name who is to come in"));
     EXPECT_TRUE(ask(wait, "GET", "/v1/head").has(R"({"position":1,"hash":")"));
     EXPECT_TRUE(ask(wait, "GET", "/v1/tenants").has(R"({"tenants":[{"id":1,"name":"acme")"));
     EXPECT_EQ(ask(wait, "PUT", "/v1/tenants/acme").status, 409);

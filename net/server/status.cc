@@ -68,7 +68,15 @@ void append_status(std::string& out, const Context& context) {
     is_first = false;
     add_peer(out, peer, status.commit_index);
   }
-  out += "]}";
+  out += "],\"members\":[";
+  is_first = true;
+  for (const consensus::Member& member : status.voters) {
+    add(out, is_first ? "" : ",", member.id.value);
+    is_first = false;
+  }
+  out += ']';
+  if (!status.members_change.empty()) add(out, ",\"members_change\":", status.members_change);
+  out += '}';
   add(out, ",\"durable_position\":", status.durable_position.value);
   add(out, ",\"sync_mode\":", status.sync_mode == node::SyncMode::fsync ? "fsync" : "async");
   add(out, ",\"io_backend\":", context.options.io_backend);
@@ -88,6 +96,19 @@ void append_status(std::string& out, const Context& context) {
   add(out, "],\"version\":", context.options.version);
   add(out, ",\"uptime_seconds\":", static_cast<std::uint64_t>(uptime.count() / 1'000'000'000));
   out += "}\n";
+}
+
+void append_members_progress(std::string& out, const node::MembersProgress& progress) {
+  out += "{\"done\":";
+  out += progress.done ? "true" : "false";
+  if (!progress.waits_for.empty()) add(out, ",\"waits_for\":", progress.waits_for);
+  out += ",\"members\":[";
+  bool is_first = true;
+  for (const NodeId id : progress.members) {
+    add(out, is_first ? "" : ",", id.value);
+    is_first = false;
+  }
+  out += "]}\n";
 }
 
 }  // namespace verity::server

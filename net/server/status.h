@@ -3,10 +3,16 @@
 
 #include <string>
 
+namespace verity::node {
+struct MembersProgress;
+}
+
 namespace verity::server {
 
 struct Context;
 
 void append_status(std::string& out, const Context& context);
+// Answers a change of the members.
+void append_members_progress(std::string& out, const node::MembersProgress& progress);
 
 }  // namespace verity::server

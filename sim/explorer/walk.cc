@@ -40,49 +40,81 @@ ExploredWorld draw_world(std::uint64_t seed) {
 
 namespace {
 
-// A majority of some nodes changes the view without a hitch: the newest messages among them first, so that older ones stay
-// on their way into views that they were not meant for. False: a violation.
-bool change_view(const ExploredWorld& world, Prng& prng, std::size_t length, Situation& situation,
-                 Walk& walk) {
-  using Kind = Action::Kind;
+// Some nodes among which all goes on without a hitch: the newest messages first, so that older ones stay on their way into
+// views that they were not meant for.
+struct Group {
+  std::vector<std::uint8_t> nodes;
+  const std::size_t length;  // of the whole walk
+  Situation& situation;
+  Walk& walk;
+
+  bool has(std::uint8_t id) const { return std::find(nodes.begin(), nodes.end(), id) != nodes.end(); }
+  const consensus::Replica& replica(std::uint8_t id) const { return situation.cluster().replica(NodeId{id}); }
+  void act(const Action& action) {
+    if (!situation.apply(action)) return;
+    walk.actions.push_back(action);
+    walk.failed = situation.cluster().violation().has_value();
+  }
+  // Until done(), or nothing is left to do.
+  void go_on(const std::function<bool()>& done) {
+    while (!walk.failed && walk.actions.size() < length && !done()) {
+      const std::vector<Action> possible = situation.possible();
+      const auto useful = [&](const Action& action) {
+        return has(action.node) && (action.kind == Action::Kind::write ||
+                                    (action.kind == Action::Kind::deliver && has(action.peer)));
+      };
+      auto next = std::find_if(possible.begin(), possible.end(), [&](const Action& action) {
+        return useful(action) && action.kind == Action::Kind::write;
+      });
+      if (next == possible.end()) {
+        const auto newest = std::find_if(possible.rbegin(), possible.rend(), useful);
+        if (newest == possible.rend()) return;
+        next = newest.base() - 1;
+      }
+      act(*next);
+    }
+  }
+};
+
+std::vector<std::uint8_t> running(const ExploredWorld& world, const Situation& situation) {
   std::vector<std::uint8_t> nodes;
   for (std::uint8_t id = 1; id <= world.nodes + world.blanks; ++id) {
     if (situation.cluster().is_up(NodeId{id})) nodes.push_back(id);
   }
-  prng.shuffle(nodes);
-  nodes.resize(std::min(nodes.size(), (world.nodes + world.blanks) / 2 + 1));
-  const auto among = [&](std::uint8_t id) {
-    return std::find(nodes.begin(), nodes.end(), id) != nodes.end();
-  };
-  const auto act = [&](const Action& action) {
-    if (!situation.apply(action)) return false;
-    walk.actions.push_back(action);
-    walk.failed = situation.cluster().violation().has_value();
-    return true;
-  };
+  return nodes;
+}
+
+// A majority of some nodes changes the view. False: a violation.
+bool change_view(const ExploredWorld& world, Prng& prng, std::size_t length, Situation& situation,
+                 Walk& walk) {
+  Group group{running(world, situation), length, situation, walk};
+  prng.shuffle(group.nodes);
+  group.nodes.resize(std::min(group.nodes.size(), (world.nodes + world.blanks) / 2 + 1));
   View before;
-  for (const std::uint8_t id : nodes)
-    before = std::max(before, situation.cluster().replica(NodeId{id}).view());
-  for (const std::uint8_t id : nodes) act({.kind = Kind::silence, .node = id});
-  while (!walk.failed && walk.actions.size() < length) {
-    for (const std::uint8_t id : nodes) {
-      const auto& replica = situation.cluster().replica(NodeId{id});
-      if (replica.is_primary() && replica.view() > before) return true;
-    }
-    const std::vector<Action> possible = situation.possible();
-    const auto useful = [&](const Action& action) {
-      return among(action.node) &&
-             (action.kind == Kind::write || (action.kind == Kind::deliver && among(action.peer)));
-    };
-    auto next = std::find_if(possible.begin(), possible.end(), [&](const Action& action) {
-      return useful(action) && action.kind == Kind::write;
+  for (const std::uint8_t id : group.nodes) before = std::max(before, group.replica(id).view());
+  for (const std::uint8_t id : group.nodes) group.act({.kind = Action::Kind::silence, .node = id});
+  group.go_on([&] {
+    return std::any_of(group.nodes.begin(), group.nodes.end(), [&](std::uint8_t id) {
+      return group.replica(id).is_primary() && group.replica(id).view() > before;
     });
-    if (next == possible.end()) {
-      const auto newest = std::find_if(possible.rbegin(), possible.rend(), useful);
-      if (newest == possible.rend()) return true;
-      next = newest.base() - 1;
-    }
-    act(*next);
+  });
+  return !walk.failed;
+}
+
+// The primary and those without a vote, and maybe one more, go on until the change has reached them. False: a violation.
+bool let_in(const ExploredWorld& world, Prng& prng, std::size_t length, const Action& tend,
+            Situation& situation, Walk& walk) {
+  Group group{{tend.node}, length, situation, walk};
+  const auto votes = [&](std::uint8_t id) {
+    return group.replica(tend.node).journal().membership().is_voter(situation.cluster().member(NodeId{id}));
+  };
+  for (const std::uint8_t id : running(world, situation)) {
+    if (id != tend.node && (!votes(id) || prng.chance(1, 4))) group.nodes.push_back(id);
+  }
+  for (int round = 0; round < 3 && !walk.failed; ++round) {
+    if (!group.replica(tend.node).is_primary()) break;
+    group.act(tend);
+    group.go_on([] { return false; });
   }
   return !walk.failed;
 }
@@ -130,6 +162,11 @@ void walk_randomly(const ExploredWorld& world, std::uint64_t seed, std::size_t l
     if (fault && unlucky != 0 && action.node != unlucky && prng.chance(2, 3)) continue;
     if (action.kind == Kind::silence && hasty && prng.chance(1, 2)) {
       if (!change_view(world, prng, length, situation, walk)) return;
+      continue;
+    }
+    const bool tends = action.kind == Kind::tend || action.kind == Kind::grow;
+    if (tends && prng.chance(1, 2)) {
+      if (!let_in(world, prng, length, action, situation, walk)) return;
       continue;
     }
     const bool idle =

@@ -357,7 +357,7 @@ TEST_F(NodeTest, ASpareSegmentThatCannotBeSyncedIsNotAFullDisk) {
 // The disk fills before anybody noticed, so that appends wait for a segment that does not come: they can be given up, and
 // the node stops.
 TEST_F(NodeTest, AppendsThatWaitForSpaceCanBeGivenUp) {
-  disk.options().capacity = 150 * KiB;
+  disk.options().capacity = 158 * KiB;
   ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
     io::CancelSource patience;
     io::WaitGroup clients;

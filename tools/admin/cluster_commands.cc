@@ -91,17 +91,28 @@ std::string table_of(const Context& context, const Json& status) {
   return table.text();
 }
 
+// "1, 2, 3"
+std::string members_text(const Json& progress) {
+  std::string text;
+  for (const Json& id : progress["members"]) text += (text.empty() ? "" : ", ") + id.dump();
+  return text;
+}
+
 // Why the cluster is not well, as the node with this status sees it; empty if it is.
 std::string what_is_missing(const Json& status) {
   if (const std::string reason = text_of(status, "reason"); !reason.empty())
     return "node " + text_of(status, "node_id") + ": " + reason;
+  if (const auto cluster = status.find("cluster"); cluster != status.end() && cluster->is_object()) {
+    if (const std::string change = text_of(*cluster, "members_change"); !change.empty()) return change;
+  }
   std::uint64_t commit = number_of(status, "commit_index");
   for (const Json& peer : peers_of(status)) commit = std::max(commit, number_of(peer, "commit_index"));
   for (const Json& peer : peers_of(status)) {
     const std::string id = text_of(peer, "id");
     const std::string who = (id.empty() ? "the node" : "node " + id) + " at " + text_of(peer, "address");
     const std::string state = text_of(peer, "state");
-    if (state != "leader" && state != "follower") return who + " is " + state;
+    if (state != "leader" && state != "follower")
+      return who + " is " + (state == "learner" ? "a learner" : state);
     const std::uint64_t lag = lag_of(commit, peer).value_or(0);
     if (lag > healthy_lag_max) return who + " is " + std::to_string(lag) + " entries behind";
   }
@@ -140,6 +151,55 @@ int transfer_leader(const Context& context, std::optional<std::uint64_t> to) {
   print(context.json || !answer.is_object() ? response->body
                                             : "node " + text_of(answer, "leader") + " leads\n");
   return exit_fine;
+}
+
+int change_members(const Context& context, const std::vector<std::string>& add,
+                   const std::vector<std::string>& remove, std::uint64_t timeout_seconds) {
+  const auto list = [](const std::vector<std::string>& items) {
+    std::string text;
+    for (const std::string& item : items) text += (text.empty() ? "" : ",") + item;
+    return text;
+  };
+  const std::string path = "/v1/cluster/members?" + (add.empty() ? std::string() : "add=" + list(add)) +
+                           (remove.empty() ? std::string() : "remove=" + list(remove));
+  const auto deadline = SteadyClock::now() + std::chrono::seconds(timeout_seconds);
+  std::string told;
+  while (true) {
+    HttpClient client(context.server);
+    const auto response = client.send({.method = "POST", .path = path, .timeout = 10s});
+    std::string waits_for = response ? std::string() : response.error().message;
+    if (response && !response->is_success()) {
+      const Json problem = Json::parse(response->body, nullptr, false);
+      // Whoever leads is about to change; anything else is for the operator.
+      const bool passes = response->status == 503 || response->status == 429;
+      if (!passes) {
+        static_cast<void>(
+            call(context, client, {.method = "POST", .path = path}));  // says it as all commands do
+        return exit_failure;
+      }
+      waits_for = problem.is_object() ? text_of(problem, "detail") : response->body;
+    } else if (response) {
+      const Json progress = Json::parse(response->body, nullptr, false);
+      if (!progress.is_object()) {
+        print_error(context.json, "invalid_answer", context.server + " did not answer as a node does");
+        return exit_failure;
+      }
+      if (progress.value("done", false)) {
+        print(context.json ? response->body
+                           : "done: the members are the nodes " + members_text(progress) + "\n");
+        return exit_fine;
+      }
+      waits_for = text_of(progress, "waits_for");
+    }
+    if (!context.json && waits_for != told) print("waiting: " + waits_for + "\n");
+    told = waits_for;
+    if (SteadyClock::now() >= deadline) break;
+    std::this_thread::sleep_for(poll_interval);
+  }
+  print_error(
+      context.json, "timed_out",
+      "not done within " + std::to_string(timeout_seconds) + " s: " + told + ". Repeat the command to go on");
+  return exit_failure;
 }
 
 std::optional<std::vector<std::string>> peer_addresses(const Context& context) {

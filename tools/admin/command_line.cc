@@ -23,6 +23,7 @@ struct Arguments {
   std::string peers;
   std::uint64_t timeout_seconds = 60;
   std::optional<std::uint64_t> to_node;
+  std::vector<std::string> nodes;
   AppendCommand append;
   ReadCommand read;
   InclusionCommand inclusion;
@@ -89,6 +90,23 @@ class CommandLineBuilder {
                              [this] { return transfer_leader(arguments_.context, arguments_.to_node); });
     transfer->add_option("--to", arguments_.to_node, "Its id (default: whoever can take it best)")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{7}));
+    const auto take_nodes = [&](CLI::App* command, const std::string& help) {
+      command->add_option("NODE", arguments_.nodes, help)->required();
+      command->add_option("--timeout", arguments_.timeout_seconds, "Seconds to wait (default 60)")
+          ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{86'400}));
+    };
+    take_nodes(add(cluster, "add", "Let nodes in: they are running, with empty data directories",
+                   [this] {
+                     return change_members(arguments_.context, arguments_.nodes, {},
+                                           arguments_.timeout_seconds);
+                   }),
+               "ID=HOST:PORT, the address of its cluster port");
+    take_nodes(add(cluster, "remove", "Take nodes out of the cluster; they stop",
+                   [this] {
+                     return change_members(arguments_.context, {}, arguments_.nodes,
+                                           arguments_.timeout_seconds);
+                   }),
+               "The id of a node");
     add(app_, "metrics", "Metrics of the server, as Prometheus reads them",
         [&] { return show_metrics(context); });
     add(app_, "head", "The last committed entry: position, hash and root of the tree",

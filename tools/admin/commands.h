@@ -31,6 +31,9 @@ int show_cluster(const Context& context);
 int wait_until_healthy(const Context& context, std::uint64_t timeout_seconds);
 // Gives the lead to that node, or to whoever can take it best; fine when another node leads, or it did already.
 int transfer_leader(const Context& context, std::optional<std::uint64_t> to);
+// Waits until the cluster has these members more ("ID=HOST:PORT") and those (ids) less, and says meanwhile what it waits for.
+int change_members(const Context& context, const std::vector<std::string>& add,
+                   const std::vector<std::string>& remove, std::uint64_t timeout_seconds);
 // Connects each address of the list ("host:port,…"; empty: those the server knows). A failure if one does not answer.
 int ping_peers(const Context& context, const std::string& list);
 // Nothing: the failure has been printed.

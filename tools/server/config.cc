@@ -295,6 +295,7 @@ class Loader {
     config.metrics_address = address(Key::metrics_address);
     config.cluster_address = address(Key::cluster_address);
     config.cluster_peers = peers();
+    config.allow_insecure = flag(Key::allow_insecure);
     config.data_dir = text(Key::data_dir);
     config.log_level = *io::parse_log_level(text(Key::log_level));
     const std::string& backend = text(Key::io_backend);

@@ -52,6 +52,7 @@ struct ServerConfig {
   io::Address metrics_address;
   io::Address cluster_address;
   std::vector<io::Address> cluster_peers;  // empty: the node is alone
+  bool allow_insecure = false;             // addresses beyond loopback without TLS
   std::string data_dir;
   io::LogLevel log_level = io::LogLevel::info;
   IoBackend io_backend = IoBackend::automatic;

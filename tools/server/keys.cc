@@ -34,15 +34,16 @@ constexpr std::array rows = {
             "Where clients connect. Anything but loopback needs allow_insecure, because the traffic is not "
             "encrypted. Port 0 takes a free one and names it at start.",
         .flag = {"--bind", "<ADDR>", "Bind address (overrides config)"}},
-    KeyRow{.key = Key::cluster_address,
-           .section = "server",
-           .name = "cluster_address",
-           .environment = "VERITY_CLUSTER_ADDRESS",
-           .type = ValueType::address,
-           .default_text = "127.0.0.1:7001",
-           .meaning =
-               "Where the other nodes of a cluster connect; nothing listens there without cluster_peers. The "
-               "same rule as for bind_address."},
+    KeyRow{
+        .key = Key::cluster_address,
+        .section = "server",
+        .name = "cluster_address",
+        .environment = "VERITY_CLUSTER_ADDRESS",
+        .type = ValueType::address,
+        .default_text = "127.0.0.1:7001",
+        .meaning =
+            "Where the other nodes of a cluster connect; a node alone listens there only once `verity-admin "
+            "cluster add` lets others in. The same rule as for bind_address."},
     KeyRow{.key = Key::node_id,
            .section = "server",
            .name = "node_id",

@@ -170,7 +170,10 @@ class Service {
   }
 
   std::unique_ptr<node::PeerTransport> make_transport() const {
-    if (!is_in_cluster()) return nullptr;
+    // A node alone listens there only once others are to come in.
+    const bool may_listen =
+        is_in_cluster() || config_.cluster_address.is_loopback() || config_.allow_insecure;
+    if (config_.node.read_only || !may_listen) return nullptr;
     peer::PeerOptions options;
     options.listen_address = config_.cluster_address;
     options.others = config_.cluster_peers;

@@ -178,12 +178,14 @@ void Canonical::promises(const Promises& value) {
 void Canonical::journal(const Journal& value) {
   // The membership follows from the base's voters and the entries, and so do the bytes.
   const auto& [base, base_hash, base_membership, list, committed, durable, generation, cutting,
-               committed_bytes, membership] = value;
+               committed_bytes, membership, membership_changes] = value;
   number(base.value);
   hash(base_hash);
   set(base_membership.voters);
   number(base_membership.unsettled ? base_membership.unsettled->at.value : 0);
   number(base_membership.settled_at.value);
+  number(base_membership.changed_at.value);
+  set(base_membership.before);
   entries(list);
   number(committed.value);
   number(durable.value);

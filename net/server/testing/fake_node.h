@@ -152,6 +152,12 @@ class FakeNode final : public node::Node {
   node::Outcome<std::string> prove_consistency(io::Wait&, Position from, Position to) override {
     return "consistency " + from.describe() + " " + to.describe() + "\n";
   }
+  node::Outcome<node::MembersProgress> change_members(io::Wait&, const node::MembersChange& change) override {
+    last_members_change = change;
+    return node::MembersProgress{
+        .done = false, .waits_for = "node 2 is not connected", .members = {{1}, {2}, {3}}};
+  }
+  node::MembersChange last_members_change;
   node::Outcome<NodeId> hand_over(io::Wait&, std::optional<NodeId> to) override {
     if (auto refusal = take_refusal()) return std::unexpected(*refusal);
     return to.value_or(NodeId{2});

@@ -1,0 +1,293 @@
+#include "engine/node/members.h"
+
+#include "engine/log/body.h"
+#include "engine/node/message_codec.h"
+#include "io/base/assert.h"
+
+#include <algorithm>
+
+namespace verity::node {
+namespace {
+
+using consensus::Member;
+using consensus::MemberSet;
+using consensus::Membership;
+
+MemberSet members_in(const MembersRecord& record) {
+  MemberSet members;
+  for (const MembersRecord::Seat& seat : record.seats) members.add(seat.member);
+  return members;
+}
+
+Refusal refuse(std::string detail) {
+  return {.code = RefusalCode::invalid_request, .detail = std::move(detail)};
+}
+
+std::string sizes(std::size_t size) {
+  return "the cluster would have " + std::to_string(size) +
+         " members; 1, 3, 5 and 7 are allowed: an even number stands no more failures than one less, and has "
+         "more to fail";
+}
+
+}  // namespace
+
+Membership membership_at(const DurableState& state, Position committed) {
+  const MembersRecord& record = state.members;
+  Membership membership;
+  if (committed.value == 0) return membership;
+  membership.voters = state.founders;
+  if (record.at.value == 0) return membership;
+  if (committed < record.at) {
+    membership.voters = record.before;
+    membership.changed_at = record.before_at;
+    membership.settled_at = record.before_at.value == 0 ? Position{} : committed;
+    return membership;
+  }
+  membership.voters = members_in(record);
+  membership.before = record.before;
+  membership.before_at = record.before_at;
+  membership.changed_at = record.at;
+  if (record.settled_at.value != 0) {
+    membership.settled_at = record.settled_at;
+  } else {
+    membership.unsettled =
+        consensus::UnsettledChange{record.at, membership.voters.without(membership.before)};
+  }
+  return membership;
+}
+
+MemberSet members_of(const DurableState& state) {
+  return state.members.at.value == 0 ? state.founders : members_in(state.members);
+}
+
+Status check_not_removed(const DurableState& state) {
+  const Member self{state.node_id, state.incarnation};
+  const MembersRecord& record = state.members;
+  const bool left =
+      record.settled_at.value != 0 && record.before.contains(self) && !members_in(record).contains(self);
+  if (!left) return {};
+  return fail(ErrorCode::unsupported,
+              "node " + state.node_id.describe() + " was removed from the cluster '" + state.cluster_name +
+                  "' by entry " + record.at.describe() +
+                  "; to let it in again, give it an empty data directory and run verity-admin cluster add");
+}
+
+Members::Members(Parts parts) : parts_(std::move(parts)) {
+  for (const MembersRecord::Seat& seat : parts_.state.members.seats) {
+    if (!seat.address.empty()) addresses_.insert_or_assign(seat.member.id, seat.address);
+  }
+}
+
+// ---- the state
+
+MembersRecord Members::record() const {
+  const consensus::Journal& journal = parts_.replica.journal();
+  const Membership& membership = journal.membership();
+  MembersRecord record{.at = membership.changed_at,
+                       .seats = {},
+                       .before = membership.before,
+                       .before_at = membership.before_at,
+                       .settled_at = {}};
+  if (record.at.value == 0) return record;
+  if (membership.settled_at > record.at && membership.settled_at <= journal.committed())
+    record.settled_at = membership.settled_at;
+  for (const Member& member : membership.change ? membership.change->voters : membership.voters)
+    record.seats.push_back({member, address_of(member)});
+  return record;
+}
+
+std::string Members::address_of(const Member& member) const {
+  const auto known = addresses_.find(member.id);
+  return known == addresses_.end() ? std::string() : known->second;
+}
+
+// As the members entry says that is last in the log.
+void Members::learn_addresses() {
+  const consensus::Journal& journal = parts_.replica.journal();
+  const Position at = journal.membership().changed_at;
+  if (at <= journal.base() || at > journal.head()) return;
+  const log::EntryPtr entry = entry_of(journal.at(at));
+  log::MembersBody body;
+  if (entry == nullptr || !log::decode(entry->body(), body)) return;
+  std::vector<std::string> others;
+  for (const auto& [member, address] : body.seats) {
+    if (address.empty()) continue;
+    addresses_.insert_or_assign(member.node_id, std::string(address));
+    if (member.node_id != parts_.state.node_id) others.emplace_back(address);
+  }
+  if (parts_.transport != nullptr) parts_.transport->reach(others);
+}
+
+void Members::look() {
+  const consensus::Journal& journal = parts_.replica.journal();
+  const MembersRecord& known = behind_ ? writing_ : parts_.state.members;
+  const Membership& membership = journal.membership();
+  const bool settles = known.at.value != 0 && known.settled_at.value == 0 &&
+                       membership.settled_at > known.at && membership.settled_at <= journal.committed();
+  if (journal.membership_changes() == seen_ && !settles) return;
+  if (journal.membership_changes() != seen_) learn_addresses();
+  seen_ = journal.membership_changes();
+  MembersRecord now = record();
+  if (now == known) return;
+  // Up to the first position of which the durable state tells something else than the log.
+  const MembersRecord& durable = parts_.state.members;
+  Position first{~std::uint64_t{0}};
+  if (now.at != durable.at || members_in(now) != members_in(durable)) {
+    if (now.at.value != 0) first = now.at;
+    if (durable.at.value != 0 && now.before_at != durable.at) first = std::min(first, durable.at);
+  }
+  const Position limit{first.value - 1};
+  limit_ = behind_ ? std::min(limit_, limit) : limit;
+  behind_ = true;
+  writing_ = std::move(now);
+}
+
+void Members::write_down() {
+  if (behind_) parts_.state.members = writing_;
+}
+
+void Members::saved() {
+  if (behind_ && parts_.state.members == writing_) behind_ = false;
+}
+
+std::string Members::unfinished() const {
+  const Membership& membership = parts_.replica.journal().membership();
+  if (membership.change) return "the members change with entry " + membership.change->at.describe();
+  if (membership.unsettled)
+    return "the change of the members in entry " + membership.unsettled->at.describe() +
+           " has not arrived everywhere";
+  const bool settled = membership.settled_at <= parts_.replica.journal().committed();
+  return settled ? std::string() : "the change of the members is being settled";
+}
+
+// ---- the others
+
+std::vector<Member> Members::reachable() const {
+  std::vector<Member> members;
+  for (const auto& [id, peer] : connected_) {
+    if (parts_.transport->is_connected(peer)) members.push_back(peer);
+  }
+  return members;
+}
+
+void Members::tend() {
+  if (!parts_.replica.is_primary() || parts_.transport == nullptr) return;
+  admit_newcomers();
+  forget_the_lost();
+  replace_lost_disks();
+}
+
+void Members::admit_newcomers() {
+  for (const Member& peer : reachable()) {
+    if (!parts_.replica.journal().membership().is_voter(peer)) parts_.step(consensus::Admit{peer});
+  }
+}
+
+// A member whose id has come back on another disk, and whoever has left and gone.
+void Members::forget_the_lost() {
+  const Membership membership = parts_.replica.journal().membership();
+  for (const Member& member : membership.before) {
+    if (!membership.is_voter(member) && !parts_.transport->is_connected(member))
+      parts_.step(consensus::Forget{member});
+  }
+  if (!membership.unsettled) return;
+  for (const Member& member : membership.unsettled->newcomers) {
+    const auto now = connected_.find(member.id);
+    if (now != connected_.end() && now->second != member) parts_.step(consensus::Forget{member});
+  }
+}
+
+void Members::replace_lost_disks() {
+  const MemberSet voters = parts_.replica.journal().membership().voters;
+  for (const Member& peer : reachable()) {
+    const Member* const old = voters.find(peer.id);
+    if (old == nullptr || *old == peer) continue;
+    MemberSet wanted = voters;
+    wanted.remove(*old);
+    wanted.add(peer);
+    if (propose_members(wanted).empty()) return;
+  }
+}
+
+std::string_view Members::propose_members(const MemberSet& voters) {
+  if (const std::string_view why = parts_.replica.why_not_change(voters); !why.empty()) return why;
+  std::vector<std::string> addresses;
+  for (const Member& member : voters) addresses.push_back(address_of(member));
+  log::MembersBody body;
+  for (const Member& member : voters)
+    body.seats.push_back({{member.id, member.incarnation}, addresses[body.seats.size()]});
+  Bytes bytes;
+  log::encode(body, bytes);
+  return parts_.propose(log::EntryKind::members, bytes) ? "" : "there is no room in the log";
+}
+
+void Members::propose_settled() {
+  const Membership& membership = parts_.replica.journal().membership();
+  if (!parts_.replica.is_primary() || !membership.unsettled || membership.change) return;
+  Bytes bytes;
+  log::encode(log::SettledBody{membership.unsettled->at}, bytes);
+  parts_.propose(log::EntryKind::settled, bytes);  // if there is no room, the replica says it again
+}
+
+// ---- what an operator wants
+
+// Why the node cannot come in: nobody is connected under its id.
+std::string Members::missing(NodeId id) const {
+  const auto known = addresses_.find(id);
+  const std::string address = known == addresses_.end() ? std::string() : known->second;
+  std::string why = "node " + id.describe() + (address.empty() ? "" : " at " + address) + " is not connected";
+  for (const PeerStatus& peer : parts_.transport->peers()) {
+    const bool is_it = peer.id == id || (!address.empty() && peer.address == address);
+    if (is_it && !peer.problem.empty()) return why + ": " + peer.problem;
+  }
+  return why;
+}
+
+Outcome<MembersProgress> Members::change(const MembersChange& wanted) {
+  const Membership& membership = parts_.replica.journal().membership();
+  const MemberSet current = membership.change ? membership.change->voters : membership.voters;
+  std::vector<NodeId> ids;
+  for (const Member& member : current) ids.push_back(member.id);
+  const auto has = [&](NodeId id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); };
+  std::vector<std::string> addresses;
+  for (const auto& [id, address] : wanted.add) {
+    if (id.value < 1 || id.value > consensus::node_ids_max)
+      return std::unexpected(refuse("node id " + id.describe() + "; 1 to 7 are allowed"));
+    if (!has(id)) {
+      ids.push_back(id);
+      addresses_.insert_or_assign(id, address);
+      addresses.push_back(address);
+    }
+  }
+  for (const NodeId id : wanted.remove) std::erase(ids, id);
+  std::sort(ids.begin(), ids.end());
+  if (ids.size() % 2 == 0) return std::unexpected(refuse(sizes(ids.size())));
+
+  MembersProgress progress{.done = false, .waits_for = unfinished(), .members = ids};
+  MemberSet target;
+  for (const NodeId id : ids) {
+    if (const Member* const member = current.find(id)) target.add(*member);
+  }
+  if (target == current && ids.size() == current.size()) {
+    progress.done = progress.waits_for.empty();
+    return progress;
+  }
+  parts_.transport->reach(addresses);
+  for (const NodeId id : ids) {
+    if (target.has_id(id)) continue;
+    const auto peer = connected_.find(id);
+    if (peer == connected_.end() || !parts_.transport->is_connected(peer->second)) {
+      progress.waits_for = missing(id);
+      return progress;
+    }
+    target.add(peer->second);
+  }
+  if (const std::string_view why = propose_members(target); !why.empty()) {
+    progress.waits_for = why;
+  } else {
+    progress.waits_for = "the change is on its way";
+  }
+  return progress;
+}
+
+}  // namespace verity::node

@@ -1,0 +1,59 @@
+// Who the members of the cluster are, changed by an operator.
+#include "engine/node/found_cluster.h"
+#include "engine/node/node_impl.h"
+#include "io/directory.h"
+#include "io/fiber/loop.h"
+#include "io/file.h"
+
+namespace verity::node {
+namespace {
+
+Refusal refuse(std::string detail) {
+  return {.code = RefusalCode::invalid_request, .detail = std::move(detail)};
+}
+
+}  // namespace
+
+Outcome<MembersProgress> NodeImpl::change_members(io::Wait& wait, const MembersChange& change) {
+  return at_leader<MembersProgress>(
+      wait, [&] { return change_members_here(wait, change); },
+      [&](const consensus::Member& leader) -> Outcome<MembersProgress> {
+        const Outcome<Bytes> answer =
+            forwarder_->ask(wait, leader, QuestionKind::change_members, encode(change));
+        if (!answer) return std::unexpected(answer.error());
+        Result<MembersProgress> progress = decode_members_progress(*answer);
+        if (progress) return *std::move(progress);
+        return std::unexpected(
+            Refusal{.code = RefusalCode::outcome_unknown, .detail = progress.error().message});
+      });
+}
+
+Outcome<MembersProgress> NodeImpl::change_members_here(io::Wait& wait, const MembersChange& change) {
+  if (auto refusal = await_leadership(wait)) return std::unexpected(std::move(*refusal));
+  if (transport_ == nullptr) {
+    return std::unexpected(refuse(
+        "this server does not reach other nodes: its cluster_address is no loopback address, and nothing "
+        "is encrypted on it; allow_insecure = true allows that"));
+  }
+  if (options_.sync_mode == SyncMode::async) {
+    return std::unexpected(
+        refuse("sync_mode = \"async\" is for a single node; restart it with \"fsync\" first"));
+  }
+  if (Status reached = join_network(wait); !reached) {
+    return std::unexpected(
+        refuse("this node cannot listen on its cluster_address: " + reached.error().message));
+  }
+  return replicator_->members().change(change);
+}
+
+// A node alone does not listen for others until somebody wants there to be some.
+Status NodeImpl::join_network(io::Wait& wait) {
+  VERITY_TRY_ASSIGN(const auto guard, joining_network_.lock(wait));
+  if (is_in_network_) return {};
+  DurableState& state = *opened_.state;
+  VERITY_TRY(transport_->start(wait, [&state] { return identity_of(state); }));
+  is_in_network_ = true;
+  return {};
+}
+
+}  // namespace verity::node

@@ -1,0 +1,28 @@
+#include "sim/operator.h"
+
+#include "sim/answers.h"
+
+namespace verity::sim {
+
+void let_nodes_in(io::Wait& wait, Client& client) {
+  const Scenario& scenario = client.crowd.scenario;
+  std::string target = "/v1/cluster/members?add=";
+  for (std::uint64_t node = scenario.first_nodes + 1; node <= scenario.nodes; ++node) {
+    if (target.back() != '=') target += ',';
+    target += std::to_string(node) + "=" + scenario.peer_address_of(node).describe();
+  }
+  if (!wait.sleep(client.prng.exponential(500ms))) return;
+  // Also while the others wind down: the run ends with all nodes.
+  while (!client.crowd.world.failure() && !wait.is_cancelled()) {
+    const auto response = client.ask(wait, {"POST", target, {}, ""});
+    if (response && response->status == 200) {
+      if (response->body.starts_with("{\"done\":true")) return;
+    } else if (response && !client.is_excused(code_of(*response)) &&
+               code_of(*response) != "outcome_unknown") {
+      client.fail("letting nodes in", *response);
+    }
+    if (!wait.sleep(100ms)) return;
+  }
+}
+
+}  // namespace verity::sim
