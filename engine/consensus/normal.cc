@@ -133,6 +133,8 @@ void Replica::on(const Member& from, const PrepareOk& m) {
   const std::optional<Sha256Digest> hash = journal_.hash_at(m.durable);
   if (hash && *hash != m.hash) return ignore_message(from, m, "another entry");
   Progress& progress = known->second;
+  // Started again without what it may have acknowledged before: that counts no longer.
+  if (m.start != 0 && m.start != progress.start) progress.acked = m.durable;
   progress.acked = std::max(progress.acked, m.durable);
   progress.next = std::max(progress.next, m.durable.next());
   progress.round = std::max(progress.round, m.round);
