@@ -72,7 +72,7 @@ Outcome<Bytes> Forwarder::ask(io::Wait& wait, const consensus::Member& leader, Q
 }
 
 void Forwarder::on_message(const consensus::Member& from, std::uint16_t type, ByteView payload) {
-  if (stopping_) return;
+  if (stopping_ && type == answer_type) return;
   type == question_type ? take_question(from, payload) : take_answer(from, payload);
 }
 
@@ -84,6 +84,10 @@ void Forwarder::take_question(const consensus::Member& from, ByteView payload) {
     world_.logger.log(io::LogLevel::warn, log_target, "a question that makes no sense was ignored",
                       {{"from", from.describe()}});
     return;
+  }
+  if (stopping_) {
+    return answer(from, *number,
+                  std::unexpected(make_refusal(RefusalCode::not_leader, "the node stops; nothing was done")));
   }
   if (serving_ >= serving_max) {
     return answer(

@@ -16,6 +16,8 @@ namespace {
 constexpr std::string_view log_target = "verity_node";
 // Clients wait meanwhile, so whoever does not take the lead soon is passed over.
 constexpr Duration attempt_patience = 1s;
+// They say so as soon as they know.
+constexpr Duration knowing_patience = 2s;
 // Further behind, clients would wait for too long.
 constexpr std::uint64_t heir_lag_entries_max = 10'000;
 
@@ -113,8 +115,15 @@ void NodeImpl::leave(io::Wait& wait) {
                       {{"reason", heir.error().detail}});
     return;
   }
-  // Until the others know whom to ask.
-  ignore(wait.sleep(2 * options_.consensus.heartbeat_interval), "what is left is to stop");
+  // Until the others know whom to ask: what they have asked this node is answered by then.
+  const auto knows = [&](const NodePeer& peer) {
+    return !peer.connected || (peer.view && *peer.view >= replicator_->view());
+  };
+  io::Wait patient = wait.within(knowing_patience);
+  for (bool all = false; !all && patient.sleep(options_.consensus.heartbeat_interval);) {
+    const std::vector<NodePeer> others = peers();
+    all = std::all_of(others.begin(), others.end(), knows);
+  }
 }
 
 }  // namespace verity::node

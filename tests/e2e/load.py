@@ -46,13 +46,14 @@ class Client(threading.Thread):
                                     {"Content-Type": "application/json", "Idempotency-Key": data})
             answer = self.connection.getresponse()
             text = answer.read()
-        except (OSError, KeyError, AttributeError, http.client.HTTPException):
+        except (OSError, LookupError, AttributeError, http.client.HTTPException):  # there may be no node at all
             return self.elsewhere()
         if answer.status == 201:
             return json.loads(text)
         if answer.status not in (404, 429, 503, 507):  # 404: the first tenant is still to come
             self.load.problems.append(f"client {self.number} was answered {answer.status}: {text[:300]!r}")
-        self.load.refused[json.loads(text)["code"]] = self.load.refused.get(json.loads(text)["code"], 0) + 1
+        problem = json.loads(text)
+        self.load.refused.setdefault(problem["code"], []).append(f"node {self.node}: {problem['detail']}")
         return self.elsewhere()
 
     def elsewhere(self):
