@@ -202,6 +202,11 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
     return derive(wait, *entry, *opened.derived, opened.tree_nodes.get());
   };
   VERITY_TRY_ASSIGN(opened.recovered, log::recover(wait, *opened.log_directory, input));
+  // From here on entries may be replaced by fewer: after a crash what was durable at the last stop says nothing.
+  if (!opened.is_alone && !options.read_only && opened.state->durable_position.value > 0) {
+    opened.state->durable_position = {};
+    VERITY_TRY(save_state(wait, *opened.meta, *opened.state));
+  }
   // Whether the tail is committed consensus will find; but nothing runs in a node that is only read, and in a cluster of one
   // what is durable is committed.
   if (options.read_only && opened.is_alone) {
