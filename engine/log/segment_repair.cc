@@ -34,6 +34,7 @@ class NewSegment {
         sequence_(header_.first_flush) {}
 
   Position next_position() const { return last_.next(); }
+  const Sha256Digest& head() const { return head_; }
 
   Status create(io::Wait& wait) {
     const Status removed = directory_.remove(wait, name_);
@@ -81,6 +82,12 @@ class NewSegment {
     VERITY_TRY(directory_.sync(wait));
     VERITY_TRY(directory_.rename(wait, name_, sealed_segment_name(header_.sequence)));
     return directory_.sync(wait);
+  }
+
+  // What was put together is of no use.
+  void discard(io::Wait& wait) {
+    file_.reset();
+    ignore(directory_.remove(wait, name_), "the next attempt removes it");
   }
 
   const SegmentHeader& header() const { return header_; }
@@ -135,10 +142,10 @@ class Repair {
 
   Result<RepairedSegment> run(bool trusts_own) {
     NewSegment segment(directory_, repair_);
-    VERITY_TRY(segment.create(wait_));
-    if (trusts_own) VERITY_TRY(copy_own(segment));
-    VERITY_TRY(fetch_up_to(segment, repair_.next.first_position));
-    VERITY_TRY(segment.finish(wait_));
+    if (Status written = write(segment, trusts_own); !written) {
+      segment.discard(wait_);
+      return std::unexpected(std::move(written.error()));
+    }
     VERITY_TRY(segment.install(wait_));
     done_.header = segment.header();
     done_.end_offset = segment.end_offset();
@@ -146,6 +153,13 @@ class Repair {
   }
 
  private:
+  Status write(NewSegment& segment, bool trusts_own) {
+    VERITY_TRY(segment.create(wait_));
+    if (trusts_own) VERITY_TRY(copy_own(segment));
+    VERITY_TRY(fetch_up_to(segment, repair_.next.first_position));
+    return segment.finish(wait_);
+  }
+
   // What is intact, and what is missing between.
   Status copy_own(NewSegment& segment) {
     const auto file = directory_.open(wait_, repair_.segment.file_name(), {.mode = io::OpenMode::read});
@@ -180,8 +194,9 @@ class Repair {
 
   Status fetch_up_to(NewSegment& segment, Position end) {
     while (segment.next_position() < end) {
-      VERITY_TRY_ASSIGN(const std::vector<EntryPtr> entries,
-                        repair_.fetch(wait_, segment.next_position(), Position{end.value - 1}));
+      VERITY_TRY_ASSIGN(
+          const std::vector<EntryPtr> entries,
+          repair_.fetch(wait_, segment.next_position(), Position{end.value - 1}, segment.head()));
       if (entries.empty())
         return fail(ErrorCode::not_found, "nobody has " + segment.next_position().describe());
       for (const EntryPtr& entry : entries) {

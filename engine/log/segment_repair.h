@@ -26,8 +26,11 @@ struct SegmentRepair {
   SegmentInfo segment;  // damaged, missing or whole
   SegmentHeader next;   // of the one after
   ByteCount bytes_per_second = 32 * MiB;
-  // Some entries from `first` on, up to `last` at most, one at least; as they come from elsewhere.
-  std::function<Result<std::vector<EntryPtr>>(io::Wait&, Position first, Position last)> fetch;
+  // Some entries from `first` on, up to `last` at most, one at least; as they come from elsewhere. `parent` is the hash of
+  // the entry before. corrupt: what others have does not follow it.
+  std::function<Result<std::vector<EntryPtr>>(io::Wait&, Position first, Position last,
+                                              const Sha256Digest& parent)>
+      fetch;
 };
 
 struct RepairedSegment {
@@ -37,7 +40,8 @@ struct RepairedSegment {
   ByteCount bytes_fetched = 0;
 };
 
-// corrupt: what was fetched does not fit. Else errors of the disk and of `fetch`. Can be tried again at any time.
+// corrupt: what was fetched does not fit. Else errors of the disk and of `fetch`. Can be tried again at any time; nothing is
+// left of an attempt that failed.
 Result<RepairedSegment> repair_segment(io::Wait& wait, io::Directory& directory, const SegmentRepair& repair);
 
 }  // namespace verity::log

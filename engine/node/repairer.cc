@@ -17,9 +17,10 @@ constexpr std::size_t lines_max = 20;
 constexpr std::size_t answers_max = 16;  // waiting; more are asked for again
 constexpr std::uint64_t entries_per_answer_max = 1000;
 constexpr ByteCount bytes_per_answer_max = 1 * MiB;  // unless one entry alone is larger
-constexpr Duration answer_patience = 1s;
-constexpr Duration retry_pause = 500ms;
-constexpr Duration report_interval = 10s;
+constexpr Duration answer_patience = 1s;             // doubled with every answer that does not come in time
+constexpr Duration answer_patience_max = 8s;
+constexpr Duration retry_pause = 500ms;  // doubled with every failure
+constexpr Duration retry_pause_max = 8s;
 
 // The same bytes as the protocol's own, under a type of their own.
 PeerMessage encode_as(std::uint16_t type, const consensus::Message& message) {
@@ -32,6 +33,16 @@ std::uint16_t type_of(const consensus::Message& message) {
   return encode(message).type;
 }
 
+bool is_chain(const std::vector<log::EntryPtr>& entries, Position first, Sha256Digest parent) {
+  for (const log::EntryPtr& entry : entries) {
+    const log::EntryHeader& header = entry->header();
+    if (header.position != first || header.parent != parent || !log::body_hash_matches(*entry)) return false;
+    first = first.next();
+    parent = entry->hash();
+  }
+  return true;
+}
+
 }  // namespace
 
 Repairer::Repairer(Parts parts)
@@ -40,7 +51,9 @@ Repairer::Repairer(Parts parts)
       log_directory_(parts.log_directory),
       transport_(parts.transport),
       self_(parts.self),
-      bytes_per_second_(parts.bytes_per_second) {}
+      bytes_per_second_(parts.bytes_per_second),
+      pause_(retry_pause),
+      patience_(answer_patience) {}
 
 Repairer::~Repairer() {
   VERITY_ASSERT_NOTE(fibers_.count() == 0, "stop() must have returned");
@@ -88,14 +101,17 @@ std::vector<std::string> Repairer::outstanding() const {
 
 // ---- repairing
 
+// In turn, so that one nobody can help with keeps no other waiting.
 std::optional<std::size_t> Repairer::next_to_repair() const {
   const auto& segments = log_.table().segments;
-  for (const auto& [sequence, lines] : damaged_) {
-    for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
-      if (segments[i].header.sequence == sequence) return i;
-    }
+  std::optional<std::size_t> first;
+  for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
+    const std::uint64_t sequence = segments[i].header.sequence;
+    if (!damaged_.contains(sequence)) continue;
+    if (!last_tried_ || sequence > *last_tried_) return i;
+    if (!first) first = i;
   }
-  return std::nullopt;
+  return first;
 }
 
 void Repairer::run_repairs(io::Wait& wait) {
@@ -107,10 +123,13 @@ void Repairer::run_repairs(io::Wait& wait) {
       ignore(repair_work_.wait(soon), "what there is to do is looked at");
       continue;
     }
-    if (const Status repaired = repair(wait, *next); !repaired && !wait.is_cancelled()) {
+    last_tried_ = log_.table().segments[*next].header.sequence;
+    const Status repaired = repair(wait, *next);
+    pause_ = repaired ? retry_pause : std::min(2 * pause_, retry_pause_max);
+    if (!repaired && !wait.is_cancelled()) {
       world_.logger.log(io::LogLevel::warn, log_target, "a segment could not be repaired; it is tried again",
                         {{"error", repaired.error().describe()}});
-      ignore(wait.sleep(retry_pause), "the loop looks");
+      ignore(wait.sleep(pause_), "the loop looks");
     }
   }
 }
@@ -120,12 +139,13 @@ Status Repairer::repair(io::Wait& wait, std::size_t index) {
   const std::uint64_t sequence = segment.header.sequence;
   world_.logger.log(io::LogLevel::info, log_target, "repairing a segment from the other nodes",
                     {{"segment", sequence}, {"damage", damaged_.at(sequence).front()}});
-  const log::SegmentRepair repair{.segment = segment,
-                                  .next = log_.table().segments[index + 1].header,
-                                  .bytes_per_second = bytes_per_second_,
-                                  .fetch = [this](io::Wait& waiting, Position first, Position last) {
-                                    return fetch(waiting, first, last);
-                                  }};
+  const log::SegmentRepair repair{
+      .segment = segment,
+      .next = log_.table().segments[index + 1].header,
+      .bytes_per_second = bytes_per_second_,
+      .fetch = [this](io::Wait& waiting, Position first, Position last, const Sha256Digest& parent) {
+        return fetch(waiting, first, last, parent);
+      }};
   VERITY_TRY_ASSIGN(const log::RepairedSegment done, log::repair_segment(wait, log_directory_, repair));
   log_.segment_repaired(done.header, done.end_offset);
   damaged_.erase(sequence);
@@ -137,22 +157,24 @@ Status Repairer::repair(io::Wait& wait, std::size_t index) {
   return {};
 }
 
-// From whoever has them: some node kept a good copy, and may be away just now.
-Result<std::vector<log::EntryPtr>> Repairer::fetch(io::Wait& wait, Position first, Position last) {
-  Instant report_at = wait.now() + report_interval;
-  while (true) {
-    for (const consensus::Member& member : members()) {
-      if (member == self_) continue;
-      VERITY_TRY_ASSIGN(std::vector<log::EntryPtr> entries, ask(wait, member, first, last));
-      if (!entries.empty()) return entries;
-    }
-    if (wait.now() >= report_at) {
-      report_at = wait.now() + report_interval;
-      world_.logger.log(io::LogLevel::warn, log_target, "no node that answers has what is damaged here",
-                        {{"position", first.value}});
-    }
-    VERITY_TRY(wait.sleep(retry_pause));
+// From whoever has them: some node kept a good copy, and may be away just now; then other segments may be repaired meanwhile.
+// One that answers with something else keeps nobody from being asked.
+Result<std::vector<log::EntryPtr>> Repairer::fetch(io::Wait& wait, Position first, Position last,
+                                                   const Sha256Digest& parent) {
+  bool is_misfit = false;
+  for (const consensus::Member& member : members()) {
+    if (member == self_) continue;
+    VERITY_TRY_ASSIGN(std::vector<log::EntryPtr> entries, ask(wait, member, first, last));
+    if (entries.empty()) continue;
+    if (is_chain(entries, first, parent)) return entries;
+    is_misfit = true;
   }
+  if (is_misfit) {
+    return fail(ErrorCode::corrupt, "what other nodes have at position " + first.describe() +
+                                        " does not follow what is before it here");
+  }
+  return fail(ErrorCode::not_found,
+              "no node that answers has what is damaged here, from position " + first.describe());
 }
 
 Result<std::vector<log::EntryPtr>> Repairer::ask(io::Wait& wait, const consensus::Member& whom,
@@ -161,8 +183,9 @@ Result<std::vector<log::EntryPtr>> Repairer::ask(io::Wait& wait, const consensus
   if (!transport_.send(whom, PeerLane::control, question)) return std::vector<log::EntryPtr>();
   asked_ = Ask{whom, first, last};
   answer_.clear();
-  io::Wait patient = wait.within(answer_patience);
+  io::Wait patient = wait.within(patience_);
   while (asked_ && patient.check()) ignore(answered_.wait(patient), "asked_ says whether there is an answer");
+  patience_ = asked_ ? std::min(2 * patience_, answer_patience_max) : answer_patience;
   asked_.reset();
   VERITY_TRY(wait.check());
   return std::exchange(answer_, {});
@@ -186,7 +209,10 @@ void Repairer::on_message(const consensus::Member& from, std::uint16_t type, Byt
     return;
   }
   const consensus::EntryRange& range = std::get<consensus::Fetched>(*message).range;
-  if (!asked_ || asked_->from != from || asked_->first != range.first) return;  // late
+  // A late answer of one that was asked before is as good; that it has nothing says nothing of the others.
+  const bool is_answer =
+      asked_ && asked_->first == range.first && (asked_->from == from || !range.entries.empty());
+  if (!is_answer) return;
   for (const consensus::EntryInfo& info : range.entries) {
     if (info.position <= asked_->last) answer_.push_back(entry_of(info));
   }

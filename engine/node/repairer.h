@@ -72,7 +72,8 @@ class Repairer {
   void run_repairs(io::Wait& wait);
   void run_answers(io::Wait& wait);
   Status repair(io::Wait& wait, std::size_t index);
-  Result<std::vector<log::EntryPtr>> fetch(io::Wait& wait, Position first, Position last);
+  Result<std::vector<log::EntryPtr>> fetch(io::Wait& wait, Position first, Position last,
+                                           const Sha256Digest& parent);
   Result<std::vector<log::EntryPtr>> ask(io::Wait& wait, const consensus::Member& whom, Position first,
                                          Position last);
   std::optional<std::size_t> next_to_repair() const;
@@ -87,8 +88,11 @@ class Repairer {
   std::map<std::uint64_t, std::vector<std::string>> damaged_;  // by the sequence of the segment
   std::uint64_t repaired_entries_total_ = 0;
   ByteCount repaired_bytes_total_ = 0;
+  std::optional<std::uint64_t> last_tried_;  // the others come first
+  Duration pause_;                           // after a failure; grows
 
   std::optional<Ask> asked_;  // `from`: whom
+  Duration patience_;         // for the next answer
   std::vector<log::EntryPtr> answer_;
   std::deque<Ask> to_answer_;
   io::Signal repair_work_;

@@ -28,7 +28,8 @@ class RepairedSegments : public ::testing::Test {
   SegmentRepair repair_of(const Log& log, std::uint64_t sequence) {
     return {.segment = log.table().segments.at(sequence),
             .next = log.table().segments.at(sequence + 1).header,
-            .fetch = [this](io::Wait&, Position from, Position to) -> Result<std::vector<EntryPtr>> {
+            .fetch = [this](io::Wait&, Position from, Position to,
+                            const Sha256Digest&) -> Result<std::vector<EntryPtr>> {
               std::vector<EntryPtr> some;
               for (Position at = from; at <= to && some.size() < 3; at = at.next()) {
                 if (only_copy.contains(at)) return fail(ErrorCode::not_found, "only one copy is left");
@@ -117,12 +118,16 @@ TEST_F(RepairedSegments, WhatDoesNotFitIsNotTaken) {
   machine.disk.flip_bit(second, 20'000, 3);
   machine.boot({}, [&](LogMachine::Running& running) {
     SegmentRepair repair = repair_of(running.log, 1);
-    repair.fetch = [&](io::Wait&, Position from, Position) -> Result<std::vector<EntryPtr>> {
+    repair.fetch = [&](io::Wait&, Position from, Position,
+                       const Sha256Digest&) -> Result<std::vector<EntryPtr>> {
       return std::vector{machine.make(elsewhere.at(Position{from.value - 1}), "not what was written")};
     };
     const auto done = repair_segment(running.wait, running.directory, repair);
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().code, ErrorCode::corrupt);
+    const auto files = running.directory.list(running.wait);
+    ASSERT_TRUE(files);
+    for (const io::DirectoryEntry& file : *files) EXPECT_FALSE(file.name.ends_with(".repair")) << file.name;
     EXPECT_FALSE(running.log.reader().read(running.wait, Position{first.value + 4}) &&
                  running.log.reader().read(running.wait, Position{first.value + 5}));
   });
