@@ -46,6 +46,7 @@ std::optional<Refusal> check_shape(const AppendRequest& request, const Limits& l
     }
   }
   ByteCount batch_bytes = 0;
+  std::uint64_t events = 0;
   std::set<std::string_view> names;
   for (const StreamAppend& append : request.streams) {
     if (Status named = tenant::check_stream_name(append.stream); !named) {
@@ -59,10 +60,16 @@ std::optional<Refusal> check_shape(const AppendRequest& request, const Limits& l
       return Refusal{RefusalCode::invalid_request,
                      "stream '" + std::string(append.stream) + "' gets no event"};
     }
+    events += append.events.size();
     for (std::size_t i = 0; i < append.events.size(); ++i) {
       if (auto refusal = check_event(append.events[i], append.stream, i, limits)) return refusal;
       batch_bytes += record_bytes(append.events[i]);
     }
+  }
+  if (events > append_events_max) {
+    return Refusal{RefusalCode::limit_exceeded, "the request has " + std::to_string(events) +
+                                                    " events; at most " + std::to_string(append_events_max) +
+                                                    " are taken"};
   }
   if (batch_bytes > limits.batch_bytes_max) {
     return Refusal{RefusalCode::limit_exceeded, "the request's events have " + std::to_string(batch_bytes) +
@@ -79,18 +86,39 @@ class Builder {
 
   void add(const StreamAppend& append) {
     const std::optional<Revision> last = last_revision(append.stream);
-    if (!append.expected.holds(last))
-      failed_.push_back({std::string(append.stream), {}, append.expected, last});
+    if (!append.expected.holds(last)) fail({std::string(append.stream), {}, append.expected, last});
     if (!last) ++new_streams_;
     body_.add_stream(append.stream, last ? last->next() : Revision{0});
     for (const NewEvent& event : append.events) add(append.stream, event);
   }
 
-  const std::vector<FailedExpectation>& failed() const { return failed_; }
+  bool has_failed() const { return failed_count_ > 0; }
+  Refusal refusal() const {
+    Refusal refusal{RefusalCode::expectation_failed, ""};
+    std::uint64_t told = 0;
+    for (const FailedExpectation& failed : failed_) {
+      // The last one passes it by less than its names.
+      if (refusal.detail.size() > refusal_text_bytes_max - KiB) break;
+      if (!refusal.detail.empty()) refusal.detail += "; ";
+      refusal.detail +=
+          (failed.subject.empty() ? "stream '" + failed.stream + "'"
+                                  : "subject '" + failed.subject + "' of stream '" + failed.stream + "'") +
+          " is at " + (failed.actual ? "revision " + failed.actual->describe() : "no revision yet") +
+          ", expected was " + failed.expected.describe();
+      ++told;
+    }
+    if (told < failed_count_) refusal.detail += "; and " + std::to_string(failed_count_ - told) + " more";
+    refusal.failed_expectations = failed_;
+    return refusal;
+  }
   std::uint64_t new_streams() const { return new_streams_; }
   log::EventsBody& body() { return body_; }
 
  private:
+  void fail(FailedExpectation failed) {
+    if (failed_count_++ < failed_expectations_max) failed_.push_back(std::move(failed));
+  }
+
   std::optional<Revision> last_revision(std::string_view stream) const {
     const auto on_its_way = proposed_.last_revision(tenant_, stream);
     return on_its_way ? on_its_way : derived_.streams.last_revision(tenant_, stream);
@@ -112,7 +140,7 @@ class Builder {
     if (!event.subject.empty()) {
       const std::optional<Revision> last = subject_last_revision(stream, event.subject);
       if (!event.subject_expected.holds(last)) {
-        failed_.push_back({std::string(stream), std::string(event.subject), event.subject_expected, last});
+        fail({std::string(stream), std::string(event.subject), event.subject_expected, last});
       }
       made.subject_revision = last ? last->next() : Revision{0};
       subjects_[{stream, event.subject}] = made.subject_revision;
@@ -125,7 +153,8 @@ class Builder {
   const ProposedState& proposed_;
   log::EventsBody body_;
   std::map<std::pair<std::string_view, std::string_view>, Revision> subjects_;
-  std::vector<FailedExpectation> failed_;
+  std::vector<FailedExpectation> failed_;  // the first of failed_count_
+  std::uint64_t failed_count_ = 0;
   std::uint64_t new_streams_ = 0;
 };
 
@@ -145,19 +174,7 @@ Outcome<log::EventsBody> admit(const AppendRequest& request, TenantId tenant, co
   if (auto refusal = check_shape(request, limits)) return std::unexpected(std::move(*refusal));
   Builder builder(tenant, derived, proposed);
   for (const StreamAppend& append : request.streams) builder.add(append);
-  if (!builder.failed().empty()) {
-    Refusal refusal{RefusalCode::expectation_failed, ""};
-    for (const FailedExpectation& failed : builder.failed()) {
-      if (!refusal.detail.empty()) refusal.detail += "; ";
-      refusal.detail +=
-          (failed.subject.empty() ? "stream '" + failed.stream + "'"
-                                  : "subject '" + failed.subject + "' of stream '" + failed.stream + "'") +
-          " is at " + (failed.actual ? "revision " + failed.actual->describe() : "no revision yet") +
-          ", expected was " + failed.expected.describe();
-    }
-    refusal.failed_expectations = builder.failed();
-    return std::unexpected(std::move(refusal));
-  }
+  if (builder.has_failed()) return std::unexpected(builder.refusal());
   if (builder.new_streams() > 0 &&
       stream_count(tenant, derived, proposed) + builder.new_streams() > limits.streams_per_tenant_max) {
     return std::unexpected(Refusal{.code = RefusalCode::limit_exceeded,

@@ -43,6 +43,12 @@ Outcome<Bytes> Forwarder::ask(io::Wait& wait, const consensus::Member& leader, Q
   put(question.head, number);
   put(question.head, static_cast<std::uint8_t>(kind));
   put_bytes(question.head, body);
+  if (question.head.size() > message_bytes_max) {
+    return std::unexpected(
+        Refusal{RefusalCode::limit_exceeded, "the request has " + describe_bytes(body.size()) +
+                                                 "; what is passed on to the leader has less than " +
+                                                 describe_bytes(message_bytes_max)});
+  }
   const PeerLane lane = lane_for(question);
   if (stopping_ || !transport_.send(leader, lane, std::move(question))) {
     return std::unexpected(make_refusal(RefusalCode::not_leader, "node " + leader.id.describe() +
@@ -111,6 +117,11 @@ void Forwarder::answer(const consensus::Member& to, std::uint64_t number, const 
   put(message.head, number);
   put(message.head, static_cast<std::uint8_t>(outcome.has_value()));
   put_bytes(message.head, outcome ? *outcome : encode(outcome.error()));
+  if (message.head.size() > message_bytes_max) {
+    return answer(to, number,
+                  std::unexpected(make_refusal(RefusalCode::outcome_unknown,
+                                               "what became of it is larger than a message")));
+  }
   const PeerLane lane = lane_for(message);
   transport_.send(to, lane, std::move(message));
 }

@@ -25,6 +25,14 @@ void put_text(Bytes& out, std::string_view text) {
   put_bytes(out, as_bytes(text));
 }
 
+// Of what others have sent, no more than this is sent back.
+std::string_view cut(std::string_view text) {
+  if (text.size() <= refusal_text_bytes_max) return text;
+  std::size_t end = refusal_text_bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not within a character
+  return text.substr(0, end);
+}
+
 std::string_view text(FieldReader& from, std::string_view field) {
   return from.text(field, 0, text_bytes_max);
 }
@@ -174,12 +182,16 @@ Result<AppendRequest> decode_append(ByteView bytes) {
   take_version(from);
   AppendRequest request;
   request.tenant = text(from, "tenant");
-  const std::uint64_t streams = take_count(from, "streams", 4);
+  // Decoded, a small event takes many times its bytes.
+  std::uint64_t events_left = append_events_max;
+  const std::uint64_t streams =
+      from.number("streams", 0, std::min<std::uint64_t>(append_events_max, from.rest_bytes() / 4));
   for (std::uint64_t i = 0; i < streams && from.ok(); ++i) {
     StreamAppend& stream = request.streams.emplace_back();
     stream.stream = text(from, "stream");
     stream.expected = take_expectation(from);
-    const std::uint64_t events = take_count(from, "events", 7);
+    const std::uint64_t events = from.number("events", 0, std::min(events_left, from.rest_bytes() / 7));
+    events_left -= events;
     for (std::uint64_t j = 0; j < events && from.ok(); ++j) stream.events.push_back(take_event(from));
   }
   if (from.byte("has a key", 0, 1) == 1) {
@@ -256,16 +268,18 @@ Result<TenantInfo> decode_tenant(ByteView bytes) {
 Bytes encode(const Refusal& refusal) {
   Bytes out = begun();
   put(out, static_cast<std::uint8_t>(refusal.code));
-  put_text(out, refusal.detail);
+  put_text(out, cut(refusal.detail));
   put(out, refusal.position);
   put(out, static_cast<std::uint8_t>(refusal.limits_count));
   put(out, static_cast<std::int64_t>(refusal.retry_after.count()));
   put_varint(out, refusal.leader.value);
   put_text(out, refusal.leader_address);
-  put_varint(out, refusal.failed_expectations.size());
-  for (const FailedExpectation& failed : refusal.failed_expectations) {
-    put_text(out, failed.stream);
-    put_text(out, failed.subject);
+  const auto listed = std::span(refusal.failed_expectations)
+                          .first(std::min(refusal.failed_expectations.size(), failed_expectations_max));
+  put_varint(out, listed.size());
+  for (const FailedExpectation& failed : listed) {
+    put_text(out, cut(failed.stream));
+    put_text(out, cut(failed.subject));
     put_expectation(out, failed.expected);
     put(out, static_cast<std::uint8_t>(failed.actual.has_value()));
     if (failed.actual) put_varint(out, failed.actual->value);

@@ -83,6 +83,28 @@ TEST(ForwardingCodec, OutcomesArriveAsTheyWere) {
   EXPECT_EQ(tenant->name, "clinic");
 }
 
+TEST(ForwardingCodec, ARefusalFitsAnAnswerWhateverItNames) {
+  Refusal refusal{.code = RefusalCode::expectation_failed, .detail = std::string(17 * MiB, 'n')};
+  refusal.detail.replace(refusal_text_bytes_max - 1, 2, "\u00e9");
+  for (int i = 0; i < 30'000; ++i)
+    refusal.failed_expectations.push_back({std::string(16'000, 's'), "", {}, std::nullopt});
+  const Bytes bytes = encode(refusal);
+  EXPECT_LT(bytes.size(), MiB);
+  const Result<Refusal> got = decode_refusal(bytes);
+  ASSERT_TRUE(got) << got.error().describe();
+  EXPECT_EQ(got->detail, std::string(refusal_text_bytes_max - 1, 'n')) << "not within a character";
+  EXPECT_EQ(got->failed_expectations.size(), failed_expectations_max);
+}
+
+TEST(ForwardingCodec, NoMoreEventsAreDecodedThanAreTaken) {
+  AppendRequest request{.tenant = "t",
+                        .streams = {{.stream = "s", .events = {}}, {.stream = "r", .events = {}}}};
+  request.streams[0].events.resize(append_events_max);
+  EXPECT_TRUE(decode_append(encode(request)));
+  request.streams[1].events.resize(1);
+  EXPECT_FALSE(decode_append(encode(request)));
+}
+
 TEST(ForwardingCodec, AReportNamesAState) {
   NodeReport report{"follower", View{3}, Position{9}, Position{8}, "127.0.0.1:7000"};
   const Result<NodeReport> got = decode_report(encode(report));

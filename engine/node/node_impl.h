@@ -84,6 +84,8 @@ class NodeImpl final : public Node {
   std::optional<Outcome<AppendReceipt>> find_earlier(io::Wait& wait, TenantId tenant,
                                                      const IdempotencyKey& key);
   Outcome<AppendReceipt> replay(io::Wait& wait, Position position, const IdempotencyKey& key);
+  // Why the entry there, which did what was asked, cannot be told of.
+  static Refusal refuse_replay(const io::Wait& wait, Position position, const Error& problem);
   static AppendReceipt receipt_of(const log::Entry& entry, const log::EventsBody& body);
   Outcome<log::EntryPtr> propose(log::EntryKind kind, TenantId tenant, ByteView body,
                                  const std::optional<SessionRequest>& session = {});

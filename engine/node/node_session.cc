@@ -71,12 +71,10 @@ Outcome<AppendReceipt> NodeImpl::replay_request(io::Wait& wait, Position positio
   const Result<log::EntryPtr> entry = log_.reader().read(wait, position);
   log::EventsBody body;
   const Status decoded = entry ? log::decode((*entry)->body(), body) : std::unexpected(entry.error());
-  if (!decoded) {
-    Refusal refusal = make_refusal(RefusalCode::damaged, decoded.error().message);
-    refusal.position = position;
-    return std::unexpected(std::move(refusal));
-  }
-  if (!is_same(body, request)) {
+  if (!decoded) return std::unexpected(refuse_replay(wait, position, decoded.error()));
+  // Of a tenant that was deleted since the name is not known any more.
+  const tenant::Tenant* const tenant = derived_.catalogue.find((*entry)->header().tenant);
+  if ((tenant != nullptr && tenant->name != request.tenant) || !is_same(body, request)) {
     return std::unexpected(make_refusal(
         RefusalCode::idempotency_conflict,
         describe(*request.session) + " was another one, carried out at position " + position.describe()));

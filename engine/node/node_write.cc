@@ -173,7 +173,8 @@ std::optional<Refusal> NodeImpl::await_applied(io::Wait& wait, Position position
 Refusal NodeImpl::uphold(io::Wait& wait, Refusal refusal) {
   const bool depends_on_the_log =
       refusal.code == RefusalCode::expectation_failed || refusal.code == RefusalCode::tenant_not_found ||
-      refusal.code == RefusalCode::tenant_exists || refusal.code == RefusalCode::session_unknown;
+      refusal.code == RefusalCode::tenant_exists || refusal.code == RefusalCode::session_unknown ||
+      (refusal.code == RefusalCode::limit_exceeded && refusal.limits_count);
   if (!depends_on_the_log || !replicator_) return refusal;
   const bool holds =
       wait_applied(wait, log_.last_proposed()) == Waiting::Fate::applied && replicator_->confirm(wait);
@@ -259,13 +260,20 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
   return entry;
 }
 
+Refusal NodeImpl::refuse_replay(const io::Wait& wait, Position position, const Error& problem) {
+  // Running out of time says nothing of the disk.
+  if (!wait.check()) {
+    return make_refusal(RefusalCode::outcome_unknown,
+                        "it was carried out before, and its entry could not be read in time");
+  }
+  Refusal refusal = make_refusal(RefusalCode::damaged, problem.message);
+  refusal.position = position;
+  return refusal;
+}
+
 Outcome<AppendReceipt> NodeImpl::replay(io::Wait& wait, Position position, const IdempotencyKey& key) {
   const Result<log::EntryPtr> entry = log_.reader().read(wait, position);
-  if (!entry) {
-    Refusal refusal = make_refusal(RefusalCode::damaged, entry.error().message);
-    refusal.position = position;
-    return std::unexpected(std::move(refusal));
-  }
+  if (!entry) return std::unexpected(refuse_replay(wait, position, entry.error()));
   log::EventsBody body;
   const Status decoded = log::decode((*entry)->body(), body);
   if (!decoded || !body.idempotency || body.idempotency->key != key.key) {
@@ -410,7 +418,7 @@ Outcome<TenantInfo> NodeImpl::create_tenant_here(io::Wait& wait, std::string_vie
         make_refusal(RefusalCode::limit_exceeded, "there are " + std::to_string(derived_.catalogue.count()) +
                                                       " tenants; max_tenants allows no more");
     refusal.limits_count = true;
-    return std::unexpected(std::move(refusal));
+    return std::unexpected(uphold(wait, std::move(refusal)));
   }
   return propose_tenant(wait, {log::TenantBody::Action::create, derived_.catalogue.next_id(), name});
 }

@@ -23,6 +23,9 @@ namespace verity::node {
 // Two connections for each pair, so that bulk never stands in the way of a heartbeat.
 enum class PeerLane : std::uint8_t { control, bulk };
 
+// Of a message, with its entries.
+inline constexpr ByteCount message_bytes_max = 16 * MiB;
+
 struct PeerMessage {
   std::uint16_t type = 0;  // 16 or more
   Bytes head;

@@ -66,15 +66,19 @@ struct FailedExpectation {
   std::optional<Revision> actual;  // empty: there is no event yet
 };
 
+// A refusal fits every answer, whatever was asked: beyond these it says how much more there is, or is cut where it is encoded.
+inline constexpr std::size_t failed_expectations_max = 100;
+inline constexpr std::size_t refusal_text_bytes_max = 4 * KiB;
+
 struct Refusal {
   RefusalCode code;
   std::string detail;  // a sentence for a person; place, value, what is allowed
-  std::vector<FailedExpectation> failed_expectations{};
-  Position position{};           // for damaged
-  NodeId leader{};               // for not_leader: who leads, if that is known
-  std::string leader_address{};  // where it serves clients; empty: not known
-  bool limits_count = false;     // for limit_exceeded: how many there may be, not how large this request is
-  Duration retry_after{};        // for overloaded, not_ready, idempotency_full
+  std::vector<FailedExpectation> failed_expectations{};  // the first failed_expectations_max of them
+  Position position{};                                   // for damaged
+  NodeId leader{};                                       // for not_leader: who leads, if that is known
+  std::string leader_address{};                          // where it serves clients; empty: not known
+  bool limits_count = false;  // for limit_exceeded: how many there may be, not how large this request is
+  Duration retry_after{};     // for overloaded, not_ready, idempotency_full
 
   std::string describe() const;
 };
@@ -113,7 +117,9 @@ struct SessionRequest {
   bool is_retry = false;  // an earlier attempt may still be on its way
 };
 
-// Atomic: all of it becomes one entry, or nothing happens.
+inline constexpr std::uint64_t append_events_max = 100'000;
+
+// Atomic: all of it becomes one entry, or nothing happens. At most append_events_max events.
 struct AppendRequest {
   std::string_view tenant;
   std::vector<StreamAppend> streams;  // at least one; no stream twice

@@ -8,6 +8,8 @@
 namespace verity::cluster {
 namespace {
 
+// What the engine may send fits a frame.
+static_assert(node::message_bytes_max == frame::payload_bytes_limit);
 constexpr Duration busy_patience = 500ms;
 constexpr Duration busy_retry_interval = 20ms;
 

@@ -100,6 +100,22 @@ TEST_F(NodeTest, ExpectationsAreAboutWhatIsOnItsWayToo) {
   }));
 }
 
+TEST_F(NodeTest, ARefusalListsTheFirstOfManyFailedExpectations) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    std::vector<std::string> names;
+    for (int i = 0; i < 3000; ++i) names.push_back(std::to_string(i) + std::string(200, 'n'));
+    AppendRequest request{.tenant = "default", .streams = {}};
+    for (const std::string& name : names)
+      request.streams.push_back({name, {Expectation::Kind::exists}, {{.type = "t", .data = "1"}}});
+    const auto refused = node.append(wait, request);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, RefusalCode::expectation_failed);
+    EXPECT_EQ(refused.error().failed_expectations.size(), failed_expectations_max);
+    EXPECT_LE(refused.error().detail.size(), refusal_text_bytes_max);
+    EXPECT_NE(refused.error().detail.find("; and 29"), std::string::npos) << refused.error().detail;
+  }));
+}
+
 TEST_F(NodeTest, AnIdempotencyKeyIsUsedOnceAcrossARestart) {
   const auto with_key = [&](io::Wait& wait, Node& node, std::string_view body) {
     return node.append(wait, {.tenant = "default",

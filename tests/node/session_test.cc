@@ -38,6 +38,12 @@ TEST_F(SessionTest, ARequestIsCarriedOutOnceAcrossAPowerCutAndACheckpoint) {
       EXPECT_EQ(again->streams[0].first_revision, first.streams[0].first_revision);
       EXPECT_EQ(node.metrics().session_replays_total, 1u);
       EXPECT_EQ(refusal_of(ask(wait, node, {session, 1}, "2")), RefusalCode::idempotency_conflict);
+      EXPECT_EQ(
+          refusal_of(node.append(wait, {.tenant = "other",
+                                        .streams = {{.stream = "s", .events = {{.type = "t", .data = "1"}}}},
+                                        .session = SessionRequest{session, 1, true}})),
+          RefusalCode::idempotency_conflict)
+          << "of another tenant";
       EXPECT_EQ(read_all(wait, node, "s"), "0=1 ");
     }));
   }
