@@ -56,6 +56,21 @@ TEST_F(ClientTest, AppendsReadsAndWaits) {
   });
 }
 
+TEST_F(ClientTest, WhoWaitsAtTheEndMissesNothing) {
+  with_client([&](io::Wait& wait, Client& client) {
+    ASSERT_TRUE(client.append(wait, one("1")));
+    loop_.spawn("later", [&] {
+      io::Wait own(loop_);
+      ASSERT_TRUE(own.sleep(10s));
+      EXPECT_TRUE(client.append(own, one("2")));
+    });
+    const auto page = client.read(wait, {.tenant = "acme", .from = {.kind = node::ReadFrom::Kind::end}}, 30s);
+    ASSERT_TRUE(page) << page.error().describe();
+    ASSERT_EQ(page->events.size(), 1u);
+    EXPECT_EQ(page->events[0].data, "2");
+  });
+}
+
 TEST_F(ClientTest, ManyAtOnceOverOneConnection) {
   node_.append_delay = 1s;
   with_client([&](io::Wait& wait, Client& client) {
@@ -135,7 +150,19 @@ class RawNative : public ServerFixture {
     frame::append_frame(bytes, {.type = static_cast<std::uint16_t>(type), .sequence = sequence}, payload);
     return std::string(as_text(bytes));
   }
-  // The refusal of the connection that ends it.
+  static std::string hello() { return frame_of(native::Type::hello, 0, native::encode(native::Hello{})); }
+  // The request with its number as its tag.
+  static std::string request_of(native::Type type, std::uint64_t sequence, ByteView fields) {
+    Bytes payload;
+    put(payload, sequence);
+    put_bytes(payload, fields);
+    return frame_of(type, sequence, payload);
+  }
+  static Bytes append_of(std::string_view stream, std::string_view data) {
+    return node::encode(
+        node::AppendRequest{.tenant = "acme", .streams = {{stream, {}, {{.type = "t", .data = data}}}}});
+  }
+  // The refusal of the connection that ends it, or the last of a request.
   node::Refusal answer_to(io::Wait& wait, std::string_view bytes) {
     auto client = connect(wait);
     EXPECT_TRUE(client.send(bytes));
@@ -176,6 +203,108 @@ TEST_F(RawNative, WhatMakesNoSenseEndsTheConnectionWithAReason) {
         "a message of type 35 does not belong here");
     EXPECT_NE(answer_to(wait, hello + hello).detail.find("frame number 0 where 1 comes next"),
               std::string::npos);
+  });
+}
+
+TEST_F(RawNative, NoRefusalIsLargerThanAFrame) {
+  options_.batch_bytes_max = 16 * MiB;
+  run([&](io::Wait& wait) {
+    const Bytes fields = append_of(std::string(frame::payload_bytes_limit - 64, 's'), "{");
+    auto client = connect(wait);
+    ASSERT_TRUE(client.send(hello() + request_of(native::Type::append, 1, fields)));
+    EXPECT_NE(client.receive_until("event 0: data").find("stream 'sss"), std::string::npos);
+  });
+}
+
+TEST_F(RawNative, WhatIsLargerThanABatchIsRefusedBeforeItIsDecoded) {
+  options_.batch_bytes_max = 1 * MiB;
+  run([&](io::Wait& wait) {
+    auto client = connect(wait);
+    ASSERT_TRUE(client.send(hello() + request_of(native::Type::append, 1, Bytes(2 * MiB))));
+    EXPECT_NE(client.receive_until("are taken").find("the request has 2 MB"), std::string::npos);
+  });
+}
+
+TEST_F(RawNative, AServerTakesNoMoreThanItHasStacksFor) {
+  options_.native_requests_all_max = 3;
+  node_.append_delay = 10s;
+  run([&](io::Wait& wait) {
+    create_tenant(wait);
+    const Bytes fields = append_of("s", "1");
+    const std::string two =
+        hello() + request_of(native::Type::append, 1, fields) + request_of(native::Type::append, 2, fields);
+    auto first = connect(wait);
+    auto second = connect(wait);
+    ASSERT_TRUE(first.send(two));
+    ASSERT_TRUE(wait.sleep(1s));
+    ASSERT_TRUE(second.send(two));
+    const Instant begun = wait.now();
+    second.receive_until("too much is under way");
+    EXPECT_LT(wait.now() - begun, 1s);
+    ASSERT_TRUE(wait.sleep(20s));
+    EXPECT_EQ(node_.events.size(), 3u);
+  });
+}
+
+TEST_F(RawNative, WhoLeadsIsAnsweredWhileNothingElseIsTaken) {
+  options_.native_requests_max = 1;
+  node_.append_delay = 10s;
+  run([&](io::Wait& wait) {
+    create_tenant(wait);
+    auto client = connect(wait);
+    ASSERT_TRUE(client.send(hello() + request_of(native::Type::append, 1, append_of("s", "1"))));
+    client.receive_until(options_.client_address.describe());  // the welcome
+    ASSERT_TRUE(client.send(request_of(native::Type::who_leads, 2, {})));
+    const Instant begun = wait.now();
+    client.receive_until(options_.client_address.describe());
+    EXPECT_LT(wait.now() - begun, 1s);
+  });
+}
+
+TEST_F(RawNative, AConnectionOpensOnlySoManySessions) {
+  run([&](io::Wait& wait) {
+    std::string flood = hello();
+    for (std::uint64_t i = 1; i <= 65; ++i) flood += request_of(native::Type::open_session, i, {});
+    EXPECT_EQ(answer_to(wait, flood).detail, "a connection opens at most 64 sessions");
+  });
+}
+
+TEST_F(RawNative, BegunFramesAndPagesAskTheBudget) {
+  options_.memory_bytes_max = 256 * KiB;
+  run([&](io::Wait& wait) {
+    create_tenant(wait);
+    const std::string data = '"' + std::string(100 * KiB, 'x') + '"';
+    auto client = connect(wait);
+    ASSERT_TRUE(client.send(hello()));
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      ASSERT_TRUE(client.send(request_of(native::Type::append, i, append_of("s", data))));
+      ASSERT_TRUE(wait.sleep(1s));
+    }
+    ASSERT_EQ(node_.events.size(), 3u);
+    const Bytes read = native::encode(native::Read{{.tenant = "acme", .stream = "s"}, {}});
+    ASSERT_TRUE(client.send(request_of(native::Type::read, 4, read)));
+    client.receive_until("too much is under way");
+    const std::string large = request_of(native::Type::append, 1, append_of("s", std::string(MiB, '1')));
+    EXPECT_EQ(answer_to(wait, hello() + large.substr(0, 270 * KiB)).code, RefusalCode::overloaded);
+    EXPECT_TRUE(ask(wait, "GET", "/metrics").has("verity_http_memory_bytes 0"));
+  });
+}
+
+TEST_F(RawNative, AClientThatTakesNothingHoldsUpNoStop) {
+  options_.write_idle_timeout = 1h;
+  options_.stop_patience = 10s;
+  run([&](io::Wait& wait) {
+    create_tenant(wait);
+    const std::string data = '"' + std::string(100 * KiB, 'x') + '"';
+    auto client = connect(wait);
+    ASSERT_TRUE(client.send(hello() + request_of(native::Type::append, 1, append_of("s", data))));
+    ASSERT_TRUE(wait.sleep(1s));
+    const Bytes read = native::encode(native::Read{{.tenant = "acme", .stream = "s"}, {}});
+    for (std::uint64_t i = 2; i < 9; ++i) ASSERT_TRUE(client.send(request_of(native::Type::read, i, read)));
+    ASSERT_TRUE(wait.sleep(1s));
+    const Instant begun = wait.now();
+    server_->stop(wait);
+    EXPECT_LT(wait.now() - begun, 15s);
   });
 }
 

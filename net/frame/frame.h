@@ -64,6 +64,8 @@ class Decoder {
   void set_payload_bytes_max(ByteCount payload_bytes_max);
   void expect_sequence(std::uint64_t sequence) { sequence_ = sequence; }
 
+  // Of frames that next() has not returned yet.
+  ByteCount held_bytes() const { return end_ - begin_; }
   // Where in the stream the next frame begins.
   ByteCount offset() const { return offset_; }
 

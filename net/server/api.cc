@@ -204,13 +204,16 @@ void append_to_streams(const Exchange& exchange) {
 node::Outcome<node::EventPage> read_or_wait(const Exchange& exchange,
                                             const http::ReadParameters& parameters) {
   Context& context = exchange.context;
+  node::ReadRequest request = parameters.request;
   const Instant until = exchange.wait.now() + parameters.wait;
   for (;;) {
-    auto page = context.node().read(exchange.wait, parameters.request);
+    auto page = context.node().read(exchange.wait, request);
     if (!page || !page->events.empty() || !page->next) return page;
     if (exchange.wait.now() >= until || context.stopping.is_cancelled()) return page;
+    // What comes while nobody looks is missed by nobody who asked for "end".
+    request.from = *page->next;
     io::Wait patient = exchange.wait.under(context.stopping).until(until);
-    context.node().wait_for_events(patient, parameters.request, page->awaited());
+    context.node().wait_for_events(patient, request, page->awaited());
     ignore(exchange.wait.yield(),
            "the next read notices");  // whoever wakes us early does not starve the others
   }

@@ -34,6 +34,7 @@ struct Context {
   MemoryBudget memory;
   http::JsonChecker json;  // nobody suspends while using it
   ServerCounters counters;
+  std::uint64_t native_under_way = 0;  // requests, over all connections
 
   // None while it is starting: what it is waiting for is then known to `starting`.
   node::Node* started = nullptr;

@@ -29,11 +29,14 @@ class MemoryBudget {
       held_ = bytes;
       return true;
     }
-    void release() {
+    // Holds at most `bytes` from now on.
+    void shrink_to(ByteCount bytes) {
+      if (bytes >= held_) return;
       VERITY_ASSERT(budget_.held_ >= held_);
-      budget_.held_ -= held_;
-      held_ = 0;
+      budget_.held_ -= held_ - bytes;
+      held_ = bytes;
     }
+    void release() { shrink_to(0); }
 
    private:
     MemoryBudget& budget_;

@@ -8,8 +8,10 @@
 #include "io/network.h"
 #include "net/frame/frame.h"
 #include "net/http/append_body.h"
+#include "net/http/event_fields.h"
 #include "net/native/messages.h"
 #include "net/server/context.h"
+#include "net/server/response_writer.h"
 
 #include <algorithm>
 #include <optional>
@@ -30,6 +32,14 @@ constexpr std::size_t unsent_bytes_max = 4 * MiB;
 constexpr std::size_t kept_bytes_max = 64 * KiB;
 // Reads that wait for a place that never comes, appends that wait for a leader.
 constexpr Duration request_patience = 20s;
+// Each is an entry of the log and pushes another session out in the end; a client opens a second one when its first was.
+constexpr std::uint32_t sessions_max = 64;
+
+Refusal overloaded() {
+  Refusal refusal{RefusalCode::overloaded, "too much is under way; try again soon"};
+  refusal.retry_after = 100ms;
+  return refusal;
+}
 
 // Nothing: every event's data and metadata are JSON.
 std::optional<Refusal> find_fault(http::JsonChecker& json, const node::AppendRequest& request) {
@@ -40,9 +50,9 @@ std::optional<Refusal> find_fault(http::JsonChecker& json, const node::AppendReq
            {std::pair("data", event.data), std::pair("metadata", event.metadata)}) {
         if (text.empty()) continue;  // data that is missing is refused by the node
         if (const auto fault = json.find_fault(text, http::event_depth_max)) {
-          return Refusal{RefusalCode::invalid_request, "stream '" + std::string(stream.stream) + "', event " +
-                                                           std::to_string(index) + ": " + name + ": " +
-                                                           *fault};
+          return Refusal{RefusalCode::invalid_request, "stream '" + http::excerpt(stream.stream) +
+                                                           "', event " + std::to_string(index) + ": " + name +
+                                                           ": " + *fault};
         }
       }
       ++index;
@@ -58,7 +68,9 @@ class NativeConnection {
         socket_(socket),
         active_(context.world.loop, &context.aborting),
         idle_(context.world.loop, &context.stopping),
-        decoder_(hello_bytes_max) {}
+        decoder_(hello_bytes_max),
+        received_(context.memory),
+        unsent_(context.memory) {}
 
   void run(ByteView begun) {
     std::ranges::copy(begun, decoder_.room().begin());
@@ -73,18 +85,21 @@ class NativeConnection {
       while (take_request()) continue;
     }
     // What is under way is answered, then the connection ends.
-    ignore(requests_.wait(active_), "a stop that has lost its patience cuts what is left");
+    io::Wait unconditional(context_.world.loop);
+    ignore(requests_.wait(unconditional),
+           "each ends by itself, and at once when a stop has lost its patience");
     closing_ = true;
     work_.notify_all();
-    io::Wait unconditional(context_.world.loop);
-    if (active_.is_cancelled()) cut_.cancel();
-    ignore(requests_.wait(unconditional), "without deadline it cannot fail");
+    // A peer that takes nothing does not hold up a stop.
+    if (!fibers_.wait(active_)) cut_.cancel();
     ignore(fibers_.wait(unconditional), "without deadline it cannot fail");
   }
 
  private:
   // The next frame; nothing when the connection is to end.
   std::optional<frame::Frame> next_frame(Duration patience) {
+    received_.release();  // what it was for is done, or a request of its own
+    Instant begun = idle_.now();
     while (true) {
       auto frame = decoder_.next();
       if (!frame) {
@@ -92,9 +107,19 @@ class NativeConnection {
         return std::nullopt;
       }
       if (*frame) return **frame;
-      io::Wait patient = idle_.within(patience);
+      const ByteCount held = decoder_.held_bytes();
+      if (held > unbudgeted_bytes && !received_.grow_to(held)) {
+        refuse_connection(overloaded());
+        return std::nullopt;
+      }
+      if (held == 0) begun = idle_.now();
+      // Whoever has begun a frame goes on with it.
+      io::Wait patient = idle_.until(
+          held == 0 ? begun + patience
+                    : paced_deadline(begun, idle_.now(), context_.options.body_idle_timeout, held));
       const auto count = socket_.read(patient, decoder_.room());
-      if (!count && count.error().code == ErrorCode::timed_out && requests_.count() > 0) continue;
+      const bool is_idle = held == 0 && !count && count.error().code == ErrorCode::timed_out;
+      if (is_idle && requests_.count() > 0) continue;
       if (!count || *count == 0) return std::nullopt;
       decoder_.added(*count);
     }
@@ -137,48 +162,67 @@ class NativeConnection {
       return refuse_connection({RefusalCode::invalid_request, "a request without its tag"});
     const ByteView fields = frame->payload.subspan(native::tag_bytes);
     const auto type = static_cast<Type>(frame->head.type);
-    if (type == Type::who_leads) {
+    if (!wait_to_send(active_)) return false;
+    if (type ==
+        Type::who_leads) {  // also while no request is taken: it is how a client knows that somebody is there
       answer(*tag, Type::leader, native::encode(leader()));
-      return wait_for_room();
+      return !idle_.is_cancelled();
     }
     if (type != Type::open_session && type != Type::append && type != Type::read) {
       return refuse_connection(
           {RefusalCode::invalid_request,
            "a message of type " + std::to_string(frame->head.type) + " does not belong here"});
     }
+    if (type == Type::open_session && ++sessions_opened_ > sessions_max) {
+      return refuse_connection({RefusalCode::limit_exceeded,
+                                "a connection opens at most " + std::to_string(sessions_max) + " sessions"});
+    }
+    if (!wait_for_room()) return false;
     ++context_.counters.native_requests;
-    start(*tag, type, Bytes(fields.begin(), fields.end()));
-    return wait_for_room();
+    if (const ByteCount limit = context_.options.body_bytes_max(); fields.size() > limit) {
+      refuse(*tag, {RefusalCode::limit_exceeded, "the request has " + describe_bytes(fields.size()) +
+                                                     "; at most " + describe_bytes(limit) + " are taken"});
+    } else if (context_.native_under_way >= context_.options.native_requests_all_max) {
+      refuse(*tag, overloaded());
+    } else {
+      start(*tag, type, Bytes(fields.begin(), fields.end()));
+    }
+    return !idle_.is_cancelled();
   }
 
   void start(std::uint64_t tag, Type type, Bytes fields) {
     requests_.add();
+    ++context_.native_under_way;
     bytes_under_way_ += fields.size();
     context_.world.loop.spawn("native request", [this, tag, type, fields = std::move(fields)] {
       serve(tag, type, fields);
       bytes_under_way_ -= fields.size();
+      --context_.native_under_way;
       requests_.done();
       room_.notify_all();
     });
   }
 
+  // For another request.
   bool wait_for_room() {
     const ServerOptions& options = context_.options;
-    while (requests_.count() >= options.native_requests_max || bytes_under_way_ >= options.native_bytes_max ||
-           out_.size() >= unsent_bytes_max) {
+    while (requests_.count() >= options.native_requests_max || bytes_under_way_ >= options.native_bytes_max) {
       if (!room_.wait(active_)) return false;
     }
     return !idle_.is_cancelled();
+  }
+  // Until the client has taken some of its answers.
+  bool wait_to_send(io::Wait& wait) {
+    while (unsent_bytes() >= unsent_bytes_max) {
+      if (!room_.wait(wait)) return false;
+    }
+    return true;
   }
 
   void serve(std::uint64_t tag, Type type, ByteView fields) {
     io::Wait wait = active_.within(request_patience);
     MemoryBudget::Share memory(context_.memory);
-    if (fields.size() > unbudgeted_bytes && !memory.grow_to(fields.size())) {
-      Refusal refusal{RefusalCode::overloaded, "too much is under way; try again soon"};
-      refusal.retry_after = 100ms;
-      return refuse(tag, refusal);
-    }
+    if (fields.size() > unbudgeted_bytes && !memory.grow_to(fields.size())) return refuse(tag, overloaded());
     switch (type) {
       case Type::open_session:
         return open_session(wait, tag);
@@ -212,21 +256,27 @@ class NativeConnection {
     asked->request.bytes_max = context_.options.read_page_bytes_max;
     const Instant until = wait.now() + asked->wait;
     while (true) {
+      if (!wait_to_send(wait)) {
+        return refuse(tag,
+                      {RefusalCode::cancelled, "the request was given up while the client took no answers"});
+      }
       const auto page = context_.node().read(wait, asked->request);
       if (!page) return refuse(tag, page.error());
       const bool is_done = !page->events.empty() || !page->next || wait.now() >= until;
-      if (is_done || context_.stopping.is_cancelled()) {
-        Bytes encoded = native::encode(*page);
-        if (encoded.size() + native::tag_bytes <= frame::payload_bytes_limit)
-          return answer(tag, Type::page, encoded);
-        return refuse(tag,
-                      {RefusalCode::limit_exceeded, "the page is larger than a frame; ask for fewer events"});
-      }
+      if (is_done || context_.stopping.is_cancelled()) return answer_page(tag, native::encode(*page));
+      // What comes while nobody looks is missed by nobody who asked for "end".
+      asked->request.from = *page->next;
       io::Wait patient = io::Wait(context_.world.loop, &context_.stopping, until);
       context_.node().wait_for_events(patient, asked->request, page->awaited());
       ignore(active_.yield(), "the next read notices");
       wait = active_.within(request_patience);
     }
+  }
+
+  void answer_page(std::uint64_t tag, ByteView page) {
+    if (page.size() > unbudgeted_bytes && !unsent_.grow_to(unsent_bytes() + page.size()))
+      return refuse(tag, overloaded());
+    answer(tag, Type::page, page);
   }
 
   native::Leader leader() const {
@@ -239,6 +289,12 @@ class NativeConnection {
   }
 
   void answer(std::uint64_t tag, Type type, ByteView fields) {
+    if (fields.size() + native::tag_bytes > frame::payload_bytes_limit) {
+      return type == Type::receipt
+                 ? refuse(tag, {RefusalCode::outcome_unknown, "what became of it is larger than a frame"})
+                 : refuse(tag, {RefusalCode::limit_exceeded,
+                                "the answer is larger than a frame; ask for fewer events"});
+    }
     Bytes payload;
     payload.reserve(native::tag_bytes + fields.size());
     put(payload, tag);
@@ -262,6 +318,8 @@ class NativeConnection {
     work_.notify_all();
   }
 
+  ByteCount unsent_bytes() const { return out_.size() + sending_bytes_; }
+
   // Answers that are done while a batch is written form the next one.
   void write_all() {
     io::Wait wait(context_.world.loop, &cut_);
@@ -273,11 +331,14 @@ class NativeConnection {
         if (wait.is_cancelled()) return;
         continue;
       }
+      std::swap(batch, out_);
+      sending_bytes_ = batch.size();
+      is_broken_ = !write(wait, batch);
+      sending_bytes_ = 0;
       batch.clear();
       if (batch.capacity() > kept_bytes_max) batch = {};
-      std::swap(batch, out_);
-      is_broken_ = !write(wait, batch);
       if (is_broken_) out_.clear();
+      unsent_.shrink_to(out_.size());
       room_.notify_all();
     }
     if (!is_broken_) ignore(socket_.shutdown_write(wait), "the connection ends here, heard or not");
@@ -298,13 +359,17 @@ class NativeConnection {
   io::Wait active_;  // while something is under way
   io::Wait idle_;    // for what the client says next
   frame::Decoder decoder_;
+  MemoryBudget::Share received_;  // of a frame that is not whole yet
+  std::uint32_t sessions_opened_ = 0;
   io::CancelSource cut_;
 
   io::WaitGroup requests_;
   ByteCount bytes_under_way_ = 0;
   io::Signal room_;
   Bytes out_;
-  std::uint64_t sequence_ = 0;  // of the next frame to be sent
+  ByteCount sending_bytes_ = 0;  // of the batch that is being written
+  MemoryBudget::Share unsent_;   // of both; small answers are bounded by the requests they answer
+  std::uint64_t sequence_ = 0;   // of the next frame to be sent
   io::Signal work_;
   bool closing_ = false;
   bool is_broken_ = false;  // nothing can be sent any more

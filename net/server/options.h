@@ -33,6 +33,9 @@ struct ServerOptions {
   // What a connection of the native protocol may have under way.
   std::uint32_t native_requests_max = 256;
   ByteCount native_bytes_max = 16 * MiB;
+  // What all of them together may; beyond, requests are refused as overloaded. Each costs a fiber, whose stack takes two of
+  // the process's memory maps (vm.max_map_count is 65 530 by default).
+  std::uint32_t native_requests_all_max = 8192;
 
   Duration header_timeout = 10s;      // from its first byte to the end of its header
   Duration body_idle_timeout = 30s;   // between two pieces of a body, which also needs 1 KB/s on average

@@ -163,11 +163,14 @@ TEST_F(Reads, LongPollWaitsForAStreamAndForARevision) {
         ask(wait, "GET", path + "?wait=1s").has(R"({"events":[],"next":"2.0","head":{"position":1}})"));
     TestClient poller = connect(wait);
     TestClient far_poller = connect(wait);
+    TestClient end_poller = connect(wait);
+    end_poller.send("GET " + path + "?from=end&wait=30s HTTP/1.1\r\nHost: t\r\n\r\n");
     poller.send("GET " + path + "?wait=30s HTTP/1.1\r\nHost: t\r\n\r\n");
     far_poller.send("GET " + path + "?from=1&wait=5s HTTP/1.1\r\nHost: t\r\n\r\n");
     ASSERT_TRUE(wait.sleep(3s));
     ask(wait, "POST", path, one_event);
     EXPECT_TRUE(poller.receive().has(R"("revision":0,"position":2)"));
+    EXPECT_TRUE(end_poller.receive().has(R"("revision":0,"position":2)")) << "it came while it waited";
     const Answer far = far_poller.receive();
     EXPECT_TRUE(far.has(R"({"events":[],"next":"3.0")")) << far.body;
     EXPECT_TRUE(ask(wait, "GET", path + "?from=7").has(R"({"events":[],"next":"7")"));
