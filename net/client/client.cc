@@ -34,7 +34,7 @@ node::Outcome<node::EventPage> to_page(node::Outcome<Bytes> answer) {
   const auto bytes = std::make_shared<const Bytes>(*std::move(answer));
   auto page = native::decode_page(*bytes);
   if (!page)
-    return std::unexpected(Refusal{RefusalCode::not_ready, "the node's answer: " + page.error().message});
+    return std::unexpected(Refusal{RefusalCode::damaged, "the node's answer: " + page.error().message});
   page->storage.push_back(bytes);
   return *std::move(page);
 }
@@ -123,7 +123,10 @@ void Client::submit_read(const node::ReadRequest& request, Duration patience,
   read.request.at_least = std::max(read.request.at_least, pending_.seen());
   const Instant deadline = world_.clock.monotonic() + options_.request_timeout + patience;
   pending_.add_read(read, deadline, [this, done = std::move(done)](node::Outcome<Bytes> answer) mutable {
-    done(to_page(std::move(answer)));
+    auto page = to_page(std::move(answer));
+    // Neither does a later one go back, at whatever node.
+    if (page) pending_.saw(page->head);
+    done(std::move(page));
     room_.notify_all();
   });
   submitted(deadline);

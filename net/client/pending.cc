@@ -15,12 +15,6 @@ using node::RefusalCode;
 
 namespace {
 
-// Nothing was done by this attempt, and soon it may be.
-bool is_for_now(RefusalCode code) {
-  return code == RefusalCode::not_leader || code == RefusalCode::not_ready ||
-         code == RefusalCode::overloaded || code == RefusalCode::cancelled;
-}
-
 // Of tag and session.
 constexpr ByteCount overhead_bytes_max = 64;
 
@@ -32,6 +26,16 @@ bool is_of_node(RefusalCode code) {
 
 }  // namespace
 
+bool is_for_now(RefusalCode code) {
+  return code == RefusalCode::not_leader || code == RefusalCode::not_ready ||
+         code == RefusalCode::overloaded || code == RefusalCode::cancelled;
+}
+
+std::deque<std::uint64_t>& Pending::queue_of(const Request& request) {
+  if (request.is_append) return request.number != 0 ? numbered_ : appends_;
+  return request.waits ? waits_ : reads_;
+}
+
 std::uint64_t Pending::add(Request request) {
   const std::uint64_t tag = ++last_tag_;
   bytes_ += request.fields.size();
@@ -41,7 +45,7 @@ std::uint64_t Pending::add(Request request) {
         Refusal{RefusalCode::limit_exceeded,
                 "the request is larger than a frame of " + describe_bytes(frame::payload_bytes_limit)};
   } else {
-    (request.is_append ? appends_ : reads_).push_back(tag);
+    queue_of(request).push_back(tag);
   }
   deadlines_.emplace(request.deadline, tag);
   requests_.emplace(tag, std::move(request));
@@ -55,8 +59,11 @@ std::uint64_t Pending::add_append(const node::AppendRequest& request, Instant de
 }
 
 std::uint64_t Pending::add_read(const native::Read& read, Instant deadline, Done done) {
-  return add(
-      {.is_append = false, .fields = native::encode(read), .deadline = deadline, .done = std::move(done)});
+  return add({.is_append = false,
+              .waits = read.wait > Duration::zero(),
+              .fields = native::encode(read),
+              .deadline = deadline,
+              .done = std::move(done)});
 }
 
 // ---- sending
@@ -71,15 +78,14 @@ void Pending::connected(const native::Welcome& welcome) {
 void Pending::disconnected() {
   connected_ = false;
   opening_ = 0;
-  appends_.clear();
-  reads_.clear();
+  for (auto* const queue : {&numbered_, &appends_, &reads_, &waits_}) queue->clear();
   delayed_.clear();
   for (auto& [tag, request] : requests_) {
     if (request.on_its_way) {
       leave(request);
       request.may_be_done = request.is_append;
     }
-    (request.is_append ? appends_ : reads_).push_back(tag);
+    queue_of(request).push_back(tag);
   }
 }
 
@@ -87,25 +93,32 @@ bool Pending::may_begin() const {
   return on_its_way_ < requests_max_ && (on_its_way_ == 0 || bytes_on_its_way_ < bytes_max_);
 }
 
+// Reads that wait leave a quarter of the room to what is answered at once.
+bool Pending::may_wait() const {
+  return waits_on_their_way_ < std::max(requests_max_ - requests_max_ / 4, 1U);
+}
+
 // The next append that has a number, or may have one.
 std::optional<std::uint64_t> Pending::take_append() {
-  while (!appends_.empty()) {
-    const std::uint64_t tag = appends_.front();
+  if (const auto tag = take(numbered_)) return tag;
+  if (!session_) return std::nullopt;
+  if (!open_numbers_.empty() && next_number_ - *open_numbers_.begin() >= numbers_max_) return std::nullopt;
+  const auto tag = take(appends_);
+  if (!tag) return std::nullopt;
+  Request& request = requests_.at(*tag);
+  request.session = *session_;
+  request.number = next_number_++;
+  open_numbers_.insert(request.number);
+  return tag;
+}
+
+// The first that is still to be sent.
+std::optional<std::uint64_t> Pending::take(std::deque<std::uint64_t>& queue) {
+  while (!queue.empty()) {
+    const std::uint64_t tag = queue.front();
+    queue.pop_front();
     const auto at = requests_.find(tag);
-    if (at != requests_.end() && !at->second.on_its_way) {
-      Request& request = at->second;
-      if (request.number == 0) {
-        if (!session_) return std::nullopt;
-        if (!open_numbers_.empty() && next_number_ - *open_numbers_.begin() >= numbers_max_)
-          return std::nullopt;
-        request.session = *session_;
-        request.number = next_number_++;
-        open_numbers_.insert(request.number);
-      }
-      appends_.pop_front();
-      return tag;
-    }
-    appends_.pop_front();
+    if (at != requests_.end() && !at->second.on_its_way && &queue_of(at->second) == &queue) return tag;
   }
   return std::nullopt;
 }
@@ -113,6 +126,7 @@ std::optional<std::uint64_t> Pending::take_append() {
 Pending::Outgoing Pending::outgoing(std::uint64_t tag, Request& request) {
   request.on_its_way = true;
   ++on_its_way_;
+  if (request.waits) ++waits_on_their_way_;
   bytes_on_its_way_ += request.fields.size();
   if (request.attempts++ > 0) ++retries_;
   Outgoing out{.type = request.is_append ? Type::append : Type::read, .payload = {}};
@@ -129,7 +143,7 @@ std::optional<Pending::Outgoing> Pending::next(Instant now) {
   for (; !delayed_.empty() && delayed_.begin()->first <= now; delayed_.erase(delayed_.begin())) {
     const auto at = requests_.find(delayed_.begin()->second);
     if (at == requests_.end()) continue;
-    (at->second.is_append ? appends_ : reads_).push_front(at->first);
+    queue_of(at->second).push_front(at->first);
   }
   if (!may_begin()) return std::nullopt;
   if (const auto tag = take_append()) return outgoing(*tag, requests_.at(*tag));
@@ -139,13 +153,10 @@ std::optional<Pending::Outgoing> Pending::next(Instant now) {
     put(out.payload, opening_);
     return out;
   }
-  while (!reads_.empty()) {
-    const std::uint64_t tag = reads_.front();
-    reads_.pop_front();
-    const auto at = requests_.find(tag);
-    if (at != requests_.end() && !at->second.on_its_way) return outgoing(tag, at->second);
-  }
-  return std::nullopt;
+  auto tag = take(reads_);
+  if (!tag && may_wait()) tag = take(waits_);
+  if (!tag) return std::nullopt;
+  return outgoing(*tag, requests_.at(*tag));
 }
 
 Instant Pending::expires_at() const {
@@ -165,6 +176,7 @@ Instant Pending::sends_at() const {
 void Pending::leave(Request& request) {
   request.on_its_way = false;
   --on_its_way_;
+  if (request.waits) --waits_on_their_way_;
   bytes_on_its_way_ -= request.fields.size();
 }
 
@@ -276,7 +288,7 @@ Result<Pending::Advice> Pending::answered(Type type, ByteView payload, Instant n
     return fail(ErrorCode::corrupt, "an answer that does not fit its request");
   if (at->second.is_append) {
     VERITY_TRY_ASSIGN(const node::AppendReceipt receipt, node::decode_receipt(fields));
-    seen_ = std::max(seen_, receipt.position);
+    saw(receipt.position);
   }
   finish(at, Bytes(fields.begin(), fields.end()));
   return Advice::none;

@@ -14,6 +14,7 @@
 #include "io/base/units.h"
 #include "net/native/messages.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -30,6 +31,9 @@ struct PendingOptions {
   // How often another node is asked when one says that it cannot write or read at all.
   std::uint32_t other_nodes_max = 2;
 };
+
+// Nothing was done by this attempt, and soon it may be.
+bool is_for_now(node::RefusalCode code);
 
 class Pending {
  public:
@@ -70,14 +74,16 @@ class Pending {
 
   std::size_t count() const { return requests_.size(); }
   ByteCount bytes() const { return bytes_; }
-  // What clients have been told of: no read goes back behind it.
+  // What the client has been told of: no read goes back behind it.
   Position seen() const { return seen_; }
+  void saw(Position position) { seen_ = std::max(seen_, position); }
   std::uint64_t retries() const { return retries_; }
 
  private:
   struct Request {
     bool is_append;
-    Bytes fields;  // of an append: without its session
+    bool waits = false;  // a read, for something to be there
+    Bytes fields;        // of an append: without its session
     Instant deadline;
     Done done;
     Id128 session{};
@@ -92,8 +98,10 @@ class Pending {
 
   std::uint64_t add(Request request);
   bool may_begin() const;
+  bool may_wait() const;
   Outgoing outgoing(std::uint64_t tag, Request& request);
   std::optional<std::uint64_t> take_append();
+  std::optional<std::uint64_t> take(std::deque<std::uint64_t>& queue);
   Advice refused(Requests::iterator at, node::Refusal refusal, Instant now);
   void lost_session(Requests::iterator at, node::Refusal refusal);
   void try_again(Requests::iterator at, Instant now, Duration delay);
@@ -101,6 +109,7 @@ class Pending {
   void finish_unknown(Requests::iterator at, std::string_view reason);
   void leave(Request& request);
   Duration backoff(std::uint32_t attempts);
+  std::deque<std::uint64_t>& queue_of(const Request& request);
 
   const PendingOptions options_;
   Prng prng_;
@@ -112,8 +121,10 @@ class Pending {
   std::set<std::pair<Instant, std::uint64_t>> deadlines_;
 
   // Tags that wait to be sent; some may be done or on their way already.
+  std::deque<std::uint64_t> numbered_;  // appends that have their number: nothing holds them up
   std::deque<std::uint64_t> appends_;
   std::deque<std::uint64_t> reads_;
+  std::deque<std::uint64_t> waits_;  // reads that wait
   std::multimap<Instant, std::uint64_t> delayed_;
 
   bool connected_ = false;
@@ -121,6 +132,7 @@ class Pending {
   ByteCount bytes_max_ = 0;
   std::uint64_t numbers_max_ = 0;  // of one session, from the lowest that is open
   std::uint32_t on_its_way_ = 0;
+  std::uint32_t waits_on_their_way_ = 0;  // of those
   ByteCount bytes_on_its_way_ = 0;
 
   std::optional<Id128> session_;

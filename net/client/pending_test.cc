@@ -165,6 +165,33 @@ TEST_F(PendingTest, AfterALostSessionOnlyWhatWasCertainlyNotDoneIsSentAgain) {
   EXPECT_EQ(sent(), Words{"1:2"});
 }
 
+TEST_F(PendingTest, WhatHasItsNumberDoesNotWaitForANewSession) {
+  const auto a = append("a");
+  append("b");
+  begin();
+  EXPECT_EQ(sent(), (Words{"1:a", "2:b"}));
+  refused(a, RefusalCode::session_unknown);
+  pending.disconnected();
+  connect();
+  EXPECT_EQ(sent(), (Words{"2:b!", "open"}));
+}
+
+TEST_F(PendingTest, ReadsThatWaitLeaveRoom) {
+  connect(4);
+  const auto read = [&](Duration wait) {
+    pending.add_read({{.tenant = "t"}, wait}, now + 10s, [](const node::Outcome<Bytes>&) {});
+  };
+  const auto sends = [&] {
+    std::size_t count = 0;
+    while (pending.next(now)) ++count;
+    return count;
+  };
+  for (int i = 0; i < 10; ++i) read(1s);
+  EXPECT_EQ(sends(), 3u);
+  read({});
+  EXPECT_EQ(sends(), 1u);
+}
+
 TEST_F(PendingTest, AtTheDeadlineItIsSaidWhatIsKnown) {
   append("1");
   const auto b = append("2");

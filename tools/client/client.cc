@@ -64,7 +64,7 @@ class Room {
     const std::lock_guard lock(mutex_);
     --requests_;
     bytes_ -= bytes;
-    freed_.notify_one();
+    freed_.notify_all();  // who waits with a large one may not fit, and the next one may
   }
 
  private:
@@ -174,9 +174,12 @@ void Client::append(Append append, std::function<void(Result<Appended>)> done) {
   if (impl.closing) return done(std::unexpected(cancelled()));
   const std::size_t bytes = bytes_of(append);
   if (!impl.room.take(bytes, !impl.is_own_thread())) {
-    return done(std::unexpected(Error{.code = "overloaded",
-                                      .detail = "too much is under way; nothing was done",
-                                      .failed_expectations = {}}));
+    // Not here: a callback that asks again would call itself, without end.
+    return impl.post([done = std::move(done)] {
+      done(std::unexpected(Error{.code = "overloaded",
+                                 .detail = "too much is under way; nothing was done",
+                                 .failed_expectations = {}}));
+    });
   }
   impl.post([&impl, bytes, append = std::move(append), done = std::move(done)]() mutable {
     impl.native->submit(to_request(append), [&impl, bytes, done = std::move(done)](
@@ -209,6 +212,9 @@ void Client::read(const Read& read, std::function<void(Result<Page>)> done) {
 
 // ---- following
 
+// Waiting at all, so that a stream that does not exist yet is an empty one.
+constexpr std::chrono::milliseconds end_patience{1};
+
 struct Subscription::State : std::enable_shared_from_this<Subscription::State> {
   Client::Impl& impl;
   Read read;
@@ -232,8 +238,10 @@ struct Subscription::State : std::enable_shared_from_this<Subscription::State> {
 
   // On the client's thread.
   void go_on() {
+    // Where the end is, is asked first: a wait that is lost with its connection would begin at a later one.
+    const std::chrono::milliseconds wait = read.from.kind == From::Kind::end ? end_patience : read.wait;
     impl.native->submit_read(
-        to_request(read), read.wait,
+        to_request(read), wait,
         [self = shared_from_this()](const node::Outcome<node::EventPage>& page) { self->take(page); });
   }
 
@@ -241,8 +249,8 @@ struct Subscription::State : std::enable_shared_from_this<Subscription::State> {
     const std::lock_guard lock(mutex);
     if (has_ended || impl.closing) return;
     if (!outcome) {
-      // Nobody could be reached for a while: it goes on when somebody can.
-      if (outcome.error().code == node::RefusalCode::cancelled) return go_on();
+      // Nobody could be reached, or nobody led, for a while: it goes on when somebody does.
+      if (verity::client::is_for_now(outcome.error().code)) return go_on();
       has_ended = true;
       if (on_error) on_error(to_error(outcome.error()));
       return;
