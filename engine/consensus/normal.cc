@@ -243,6 +243,10 @@ void Replica::on(const Member& from, const Prepare& m) {
 }
 
 void Replica::on(const Member& from, const Heartbeat& m) {
+  // This node has named a disk of that id that is gone, and may name no other in this view: only a later one has room for it.
+  // Nothing rests on why a view is raised.
+  if (status_ == Status::changing && from.id == primary_id(m.view) && !is_primary_of_view(from))
+    return raise_view(next_view(promises_.view, journal_.membership().everyone()));
   if (!is_primary_of_view(from)) return ignore_message(from, m, "not from the primary");
   if (status_ == Status::changing) return send(from, AskStartView{m.view});
   heard_primary();
