@@ -160,6 +160,7 @@ log::EntryPtr Replicator::propose(log::EntryHeader header, ByteView body) {
 }
 
 bool Replicator::propose_own(log::EntryKind kind, ByteView body) {
+  if (!log_.is_writable()) return false;  // it stops; whoever leads next proposes it
   if (!leads() || handing_over_ || !running_ || !log_.has_room(body.size())) return false;
   log::EntryHeader header;
   header.kind = kind;
