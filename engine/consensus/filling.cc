@@ -105,6 +105,7 @@ void Replica::on(const Member& from, const Fetched& m) {
   }
   if (!grew) return ignore_message(from, m, "nothing new");
   filling.fetching = false;
+  filling.waited = 0;
   heard_primary();
   take_committed();
   fill();

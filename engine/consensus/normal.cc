@@ -6,6 +6,11 @@
 #include <algorithm>
 
 namespace verity::consensus {
+namespace {
+
+constexpr std::uint64_t fetch_patience_max = 64;
+
+}  // namespace
 
 void Replica::lead() {
   status_ = Status::primary;
@@ -83,8 +88,11 @@ void Replica::replicate_to(const Member& member, Progress& progress) {
 void Replica::beat() {
   if (suspicion_.own) suspect_aloud();
   if (status_ == Status::changing && is_saved()) vote();
-  if (filling_ && filling_->fetching) {
-    filling_->fetching = false;  // the question or its answer may be lost
+  if (filling_ && filling_->fetching && ++filling_->waited >= filling_->patience) {
+    // The question or its answer may be lost; or the link is slow, and answers to questions repeated would fill it.
+    filling_->patience = std::min(2 * filling_->patience, fetch_patience_max);
+    filling_->waited = 0;
+    filling_->fetching = false;
     fill();
   }
   // A primary that a majority does not answer would keep those who hear it from electing another.

@@ -132,6 +132,8 @@ class Replica {
     std::deque<EntryInfo> got;  // after `common`
     Position common;            // up to here the log is the target's
     bool fetching = false;
+    std::uint64_t waited = 0;    // heartbeats since it was asked for
+    std::uint64_t patience = 1;  // after so many it is asked for again
     bool written = false;    // the whole target is in the journal
     bool finishing = false;  // durably, and the promises that say so are on their way
   };

@@ -261,8 +261,8 @@ void Canonical::replica(const Replica& value) {
     members(parts);
   }
   optional(filling, [&](const auto& some) {
-    const auto& [source, target, committed, log_view, leads, adopts, got, common, fetching, written,
-                 finishing] = some;
+    const auto& [source, target, committed, log_view, leads, adopts, got, common, fetching, waited, patience,
+                 written, finishing] = some;
     member(source);
     number(target.view.value);
     content(target);
@@ -271,6 +271,8 @@ void Canonical::replica(const Replica& value) {
     entries(got);
     number(common.value);
     number(fetching ? 1 : 0);
+    number(waited);
+    number(patience);
     number(written ? 1 : 0);
     number(log_view.value);
     number(adopts ? 1 : 0);
