@@ -134,8 +134,8 @@ class Replica {
     bool fetching = false;
     std::uint64_t waited = 0;    // heartbeats since it was asked for
     std::uint64_t patience = 1;  // after so many it is asked for again
-    bool written = false;    // the whole target is in the journal
-    bool finishing = false;  // durably, and the promises that say so are on their way
+    bool written = false;        // the whole target is in the journal
+    bool finishing = false;      // durably, and the promises that say so are on their way
   };
 
   // ---- normal operation (normal.cc)
