@@ -12,7 +12,7 @@ import time
 
 from building import build, options_of
 from cluster import Cluster
-from cluster_kills import Client, check
+from cluster_kills import Client, check, end
 from server import Server, free_port, require
 
 
@@ -71,9 +71,5 @@ def show(arguments):
             print(f"  node {node} has ended: {server.log().strip().splitlines()[-1][:160]}")
             server.__exit__()
         time.sleep(1)
-        for client in clients:
-            client.stopping.set()
-        for client in clients:
-            client.join(60)
-            require(not client.is_alive() and client.problem is None, client.problem or "a client waits for ever")
+        end(clients)
         check(cluster, clients, [killed], what="node killed meanwhile")

@@ -68,6 +68,16 @@ class Client(threading.Thread):
         time.sleep(0.02)
 
 
+def end(clients):
+    """Lets every client finish what it has begun."""
+    for client in clients:
+        client.stopping.set()
+    for client in clients:
+        client.join(60)
+        require(not client.is_alive(), f"client {client.number} waits for ever")
+        require(client.problem is None, client.problem)
+
+
 def show(arguments):
     options = options_of(arguments, {"seconds": 120, "clients": 16, "seed": 0, "bin": ""})
     seed = options["seed"] or random.randrange(1 << 32)
@@ -84,12 +94,7 @@ def show(arguments):
         for client in clients:
             client.start()
         kills = kill_leaders(cluster, clients, chance, time.monotonic() + options["seconds"])
-        for client in clients:
-            client.stopping.set()
-        for client in clients:
-            client.join(60)
-            require(not client.is_alive(), f"client {client.number} waits for ever")
-            require(client.problem is None, client.problem)
+        end(clients)
         for server in cluster.nodes.values():
             server.wait_ready()
         check(cluster, clients, kills)

@@ -15,7 +15,7 @@ import time
 
 from building import build, options_of
 from cluster import Cluster
-from cluster_kills import Client, check
+from cluster_kills import Client, check, end
 from server import require
 
 
@@ -36,12 +36,7 @@ def show(arguments):
         for client in clients:
             client.start()
         losses = lose_disks(cluster, clients, chance, time.monotonic() + options["seconds"])
-        for client in clients:
-            client.stopping.set()
-        for client in clients:
-            client.join(60)
-            require(not client.is_alive(), f"client {client.number} waits for ever")
-            require(client.problem is None, client.problem)
+        end(clients)
         check(cluster, clients, losses, what="disks lost")
     if options["seeds"]:
         command = [f"{binaries}/verity-sim", "--scenario", "lost_disks", "--seed", "1", "--seeds", str(options["seeds"]),

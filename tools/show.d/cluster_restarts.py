@@ -14,7 +14,7 @@ import time
 
 from building import build, options_of
 from cluster import Cluster
-from cluster_kills import check
+from cluster_kills import check, end
 from server import require
 
 
@@ -81,12 +81,7 @@ def show(arguments):
             leader = cluster.leader()
             for node in [n for n in cluster.nodes if n != leader] + [leader]:
                 stops.append(restart(cluster, node, clients))
-        for client in clients:
-            client.stopping.set()
-        for client in clients:
-            client.join(60)
-            require(not client.is_alive(), f"client {client.number} waits for ever")
-            require(client.problem is None, client.problem)
+        end(clients)
         tell(clients, stops)
         check(cluster, clients, stops, before={"0-1"}, what="nodes stopped")
 

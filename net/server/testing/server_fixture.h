@@ -13,8 +13,11 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace verity::server::testing {
+
+inline constexpr std::string_view one_event = R"({"type":"admitted","data":{"bed": 7.0 }})";
 
 // What a test's client sees of one answer.
 struct Answer {
