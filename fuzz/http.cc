@@ -1,12 +1,13 @@
 // The bytes of a client connection. The first byte chooses how they are cut into pieces.
 //
 // The request parser finds the same requests whole and in pieces. Then the complete server, over a network in memory
-// and a node in memory, answers them: it speaks HTTP whatever it hears, closes in bounded time, and forgets nothing it
-// has to give back.
+// and a node in memory, answers them: it answers in the protocol that the first byte names, closes in bounded time, and
+// forgets nothing it has to give back.
 #include "fuzz/fuzz_input.h"
 #include "io/fiber/loop.h"
 #include "io/world.h"
 #include "net/http/request_parser.h"
+#include "net/native/messages.h"
 #include "net/server/server.h"
 #include "net/server/testing/fake_node.h"
 #include "net/server/testing/memory_network.h"
@@ -99,7 +100,10 @@ void serve(std::string_view text, std::size_t piece_bytes) {
     server->reset();
   });
   FUZZ_CHECK(run_to_end(loop, clock));
-  FUZZ_CHECK(answer.empty() || answer.starts_with("HTTP/1.1 ") || answer.starts_with('E'));
+  // Each protocol is answered in its own: the first byte tells which it is.
+  const bool is_native = text.starts_with(native::first_byte);
+  FUZZ_CHECK(answer.empty() || (is_native ? answer.starts_with(native::first_byte)
+                                          : answer.starts_with("HTTP/1.1 ") || answer.starts_with('E')));
 }
 
 }  // namespace

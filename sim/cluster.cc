@@ -10,6 +10,7 @@ namespace verity::sim {
 
 Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng& prng)
     : world_(world),
+      history_(history),
       scenario_(scenario),
       prng_(prng),
       members_change_(scenario.grows() ||
@@ -121,10 +122,16 @@ void Cluster::lose_a_disk() {
   if (prng_.chance(1, 2)) draw().disturb(prng_.chance(1, 2) ? Disturbance::power_cut : Disturbance::kill);
 }
 
+// Of those that are a minority whenever they are members. What the first entry is dated by, nothing tells from a clock that is
+// wrong.
+void Cluster::set_one_of_the_clocks() {
+  if (history_.last_position() == 0) return;
+  nodes_[nodes_.size() - 1 - prng_.below((nodes_.size() - 1) / 2)]->disturb(Disturbance::clock_jump);
+}
+
 void Cluster::disturb(Disturbance what) {
   if (what == Disturbance::partition) return cut_links();
-  if (what == Disturbance::clock_jump && scenario_.clocks_are_kept)
-    return nodes_[prng_.below((nodes_.size() - 1) / 2)]->disturb(what);
+  if (what == Disturbance::clock_jump && scenario_.clocks_are_kept) return set_one_of_the_clocks();
   const bool shares =
       what == Disturbance::damage && size() > 1 && scenario_.faults.damage_class == DamageClass::log_rot;
   if (shares && prng_.chance(1, 3)) return lose_an_end();

@@ -64,12 +64,14 @@ class Cluster {
   // Every change of the members is finished, and every member has its disk.
   bool stands_a_lost_disk() const;
   void lose_a_disk();
+  void set_one_of_the_clocks();
   bool is_time_for(std::size_t node) const;
   void cut_links();
   // From and to all others; `ways`: 1 only from it, 2 only to it, 3 both.
   void isolate(std::size_t node, std::uint64_t ways);
 
   World& world_;
+  const History& history_;
   const Scenario& scenario_;
   Prng& prng_;
   std::set<std::size_t> harmed_;  // nodes whose logs may be damaged

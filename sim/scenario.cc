@@ -234,8 +234,7 @@ const std::vector<Entry>& entries() {
         {partition, 1},
         {full_disk, 0},
         {failed_sync, 0},
-        {damage, 0},
-        {clock_jump, 0}},
+        {damage, 0}},
        DamageClass::none,
        [](Scenario& s) {
          s.faults.damage_class = DamageClass::none;
@@ -243,7 +242,7 @@ const std::vector<Entry>& entries() {
          s.faults.interval = s.faults.interval / 2;
        }},
       {{"growth", "one node with data becomes three, or three five, under crashes and partitions"},
-       {{full_disk, 0}, {failed_sync, 0}, {damage, 0}, {clock_jump, 0}},
+       {{full_disk, 0}, {failed_sync, 0}, {damage, 0}},
        DamageClass::none,
        [](Scenario& s) {
          s.faults.damage_class = DamageClass::none;
