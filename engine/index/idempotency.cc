@@ -101,6 +101,7 @@ void IdempotencyIndex::apply(Position position, Timestamp recorded_at, TenantId 
     if (!may_go(tenant.used.front(), recorded_at)) break;
     drop_oldest(tenant);
   }
+  if (tenant.used.empty()) tenants_.erase(tenant_id);
 }
 
 std::uint64_t IdempotencyIndex::count(TenantId tenant) const {

@@ -75,7 +75,7 @@ class IdempotencyIndex {
     Timestamp recorded_at;
   };
 
-  // Invariant: `table` holds for each key the number of its latest use; used[i] has the number first + i, modulo 2^31.
+  // Invariant: `used` is not empty; `table` holds for each key the number of its latest use; used[i] has the number first + i, modulo 2^31.
   struct Tenant {
     std::deque<Used> used;  // oldest first
     std::uint32_t first = 0;

@@ -104,6 +104,16 @@ RC_GTEST_PROP(IdempotencyIndex, NeverForgetsEarlyAndNeverGrowsPastItsMaximum, (s
   RC_ASSERT(decoded->count(tenant) == index.count(tenant));
 }
 
+TEST(IdempotencyIndex, WhoPromisesNothingKeepsNothing) {
+  const IdempotencyLimits limits{.keys_kept = 0, .window = {}, .keys_max = 20};
+  IdempotencyIndex index(limits, 1);
+  index.apply({1}, {0}, tenant, key("a"));
+  EXPECT_EQ(index.count(tenant), 0u);
+  RecordsInMemory records;
+  ASSERT_TRUE(index.encode(records));
+  EXPECT_TRUE(IdempotencyIndex::decode(records, {1}, limits, 1));
+}
+
 TEST(IdempotencyIndex, BelievesNoByteOfASection) {
   IdempotencyIndex index({}, 1);
   for (std::uint64_t i = 1; i <= 3000; ++i) {
