@@ -4,7 +4,7 @@
 //                      ▲                                    │
 //                      └───────────── answer ───────────────┘
 //
-// A question is sent once. If its answer is lost, nobody here knows what became of it, and that is what the client is told.
+// A question is sent once. If its answer is lost, nobody here knows what became of it; who asked under a session may ask again.
 #pragma once
 
 #include "engine/node/forwarding_codec.h"

@@ -11,6 +11,8 @@ namespace verity::node {
 namespace {
 
 constexpr Duration report_interval = 1s;
+// Each time another node leads, or the same one is heard again.
+constexpr int lost_answers_max = 3;
 
 Refusal no_sense(const Error& error, RefusalCode code) {
   return {.code = code, .detail = error.message};
@@ -38,14 +40,61 @@ std::optional<consensus::Member> NodeImpl::who_can(const Refusal& refusal) const
   return elsewhere ? now_leads : std::nullopt;
 }
 
+// Who asks under no session gets a number of this node's own, so that what is not answered can be asked again.
 Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& request) {
-  return at_leader<AppendReceipt>(
-      wait, [&] { return append_here(wait, request); },
-      [&](const consensus::Member& leader) -> Outcome<AppendReceipt> {
-        const Outcome<Bytes> answer = forwarder_->ask(wait, leader, QuestionKind::append, encode(request));
-        if (!answer) return std::unexpected(answer.error());
-        return decoded(decode_receipt(*answer));
-      });
+  std::optional<AppendRequest> numbered;
+  const auto here = [&] { return append_here(wait, numbered ? *numbered : request); };
+  const auto there = [&](const consensus::Member& leader) -> Outcome<AppendReceipt> {
+    if (!numbered) {
+      std::optional<SessionRequest> number = request.session;
+      if (!number) {
+        const Outcome<SessionRequest> own = own_session_->take(wait);
+        if (!own) return std::unexpected(own.error());
+        number = *own;
+      }
+      numbered = request;
+      numbered->session = number;
+    }
+    const Outcome<Bytes> answer = forwarder_->ask(wait, leader, QuestionKind::append, encode(*numbered));
+    if (!answer) return std::unexpected(answer.error());
+    return decoded(decode_receipt(*answer));
+  };
+  Outcome<AppendReceipt> outcome = at_leader<AppendReceipt>(wait, here, there);
+  const auto is_open = [&] {
+    return numbered && !outcome && outcome.error().code == RefusalCode::outcome_unknown && wait.check();
+  };
+  int lost = 0;
+  for (; lost < lost_answers_max && is_open(); ++lost) {
+    numbered->session->is_retry = true;
+    outcome = at_leader<AppendReceipt>(wait, here, there);
+  }
+  // The attempt that got no answer may still be on its way.
+  if (lost > 0 && !outcome && !is_settled(outcome.error().code))
+    outcome.error().code = RefusalCode::outcome_unknown;
+  if (numbered && !request.session) hide_session(wait, *numbered->session, outcome);
+  return outcome;
+}
+
+// The client knows nothing of it.
+void NodeImpl::hide_session(io::Wait& wait, const SessionRequest& own, Outcome<AppendReceipt>& outcome) {
+  own_session_->give_back(own);
+  if (outcome) {
+    outcome->replayed = outcome->replayed && !is_of(wait, own, outcome->position);
+    return;
+  }
+  Refusal& refusal = outcome.error();
+  if (refusal.code == RefusalCode::session_unknown) own_session_->forget(own.session);
+  if (refusal.code != RefusalCode::session_unknown && refusal.code != RefusalCode::request_given_up) return;
+  refusal.code = RefusalCode::not_ready;
+  refusal.retry_after = 1s;
+}
+
+// Whether the entry at `position` carried out this request.
+bool NodeImpl::is_of(io::Wait& wait, const SessionRequest& request, Position position) {
+  if (await_applied(wait, position)) return false;
+  const Result<log::EntryPtr> entry = log_.reader().read(wait, position);
+  return entry && (*entry)->header().session == request.session &&
+         (*entry)->header().request == request.number;
 }
 
 Outcome<Id128> NodeImpl::open_session(io::Wait& wait) {

@@ -177,6 +177,8 @@ Status NodeImpl::replicate(io::Wait& wait) {
     forwarder_.emplace(world_, *transport_, [this](io::Wait& waiting, QuestionKind kind, ByteView body) {
       return serve_question(waiting, kind, body);
     });
+    own_session_.emplace([this](io::Wait& waiting) { return open_session(waiting); },
+                         options_.tuning.session_requests_kept);
     replicator_->on_other_message = [this](const consensus::Member& from, std::uint16_t type,
                                            ByteView payload) { on_other_message(from, type, payload); };
     replicator_->on_reconnected = [this](const consensus::Member& peer) {

@@ -13,6 +13,7 @@
 #include "engine/node/forwarder.h"
 #include "engine/node/node.h"
 #include "engine/node/opening.h"
+#include "engine/node/own_session.h"
 #include "engine/node/proposed_state.h"
 #include "engine/node/repairer.h"
 #include "engine/node/replicator.h"
@@ -98,6 +99,9 @@ class NodeImpl final : public Node {
   std::optional<Refusal> await_consistency(io::Wait& wait, Consistency consistency);
   std::optional<Refusal> await_applied(io::Wait& wait, Position position);
   std::optional<Refusal> await_fate(io::Wait& wait, const log::Entry& entry);
+  // Suspends until whatever this node proposed when it led is committed and applied, or never will be. False: that cannot be
+  // known now.
+  bool await_verdict(io::Wait& wait);
   // What is said because of what this node sees is said only when all of that is committed and, after it was seen, a
   // majority has agreed that this node leads. Else somebody else may know better: not_leader.
   Refusal uphold(io::Wait& wait, Refusal refusal);
@@ -159,6 +163,8 @@ class NodeImpl final : public Node {
   // `here` if this node leads, else `there` with the leader; both again if another node leads by then and nothing was done.
   template <class T, class Here, class There>
   Outcome<T> at_leader(io::Wait& wait, Here here, There there);
+  void hide_session(io::Wait& wait, const SessionRequest& own, Outcome<AppendReceipt>& outcome);
+  bool is_of(io::Wait& wait, const SessionRequest& request, Position position);
   Outcome<TenantInfo> change_tenant(io::Wait& wait, QuestionKind kind, std::string_view name);
   // Who can do what was refused here because this node does not lead. Nobody, if it was refused for another reason.
   std::optional<consensus::Member> who_can(const Refusal& refusal) const;
@@ -204,10 +210,11 @@ class NodeImpl final : public Node {
   PeerTransport* const transport_;
   bool is_in_network_;  // it listens for other nodes
   io::Mutex joining_network_;
-  std::optional<Replicator> replicator_;  // none of a read-only node
-  std::optional<Forwarder> forwarder_;    // none of a node that is alone
-  std::optional<Repairer> repairer_;      // likewise, nor of a read-only one
-  std::map<NodeId, NodeReport> reports_;  // the last of each of the others
+  std::optional<Replicator> replicator_;   // none of a read-only node
+  std::optional<Forwarder> forwarder_;     // none of a node that is alone
+  std::optional<OwnSession> own_session_;  // likewise
+  std::optional<Repairer> repairer_;       // likewise, nor of a read-only one
+  std::map<NodeId, NodeReport> reports_;   // the last of each of the others
   io::Signal report_work_;
   ClusterClock clock_;
   bool clock_is_off_ = false;  // and that has been said

@@ -37,20 +37,6 @@ bool is_same(const log::EventsBody& body, const AppendRequest& request) {
       });
 }
 
-// It will be the same if the request is sent again: worth an entry that says so.
-bool is_final(RefusalCode code) {
-  switch (code) {
-    case RefusalCode::invalid_request:
-    case RefusalCode::tenant_not_found:
-    case RefusalCode::expectation_failed:
-    case RefusalCode::limit_exceeded:
-    case RefusalCode::idempotency_conflict:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 Outcome<Id128> NodeImpl::open_session_here(io::Wait& wait) {
@@ -89,7 +75,7 @@ std::optional<Outcome<AppendReceipt>> NodeImpl::find_in_session(io::Wait& wait,
                                                                 const AppendRequest& request) {
   const SessionRequest& asked = *request.session;
   if (const auto position = proposed_.request_in_flight(asked.session, asked.number)) {
-    if (wait_applied(wait, *position) != Waiting::Fate::applied) {
+    if (wait_applied(wait, *position) != Waiting::Fate::applied && !await_verdict(wait)) {
       return std::unexpected(make_refusal(
           RefusalCode::outcome_unknown,
           describe(asked) + " is under way, and the node failed, leads no longer, or the wait was given up"));
@@ -123,7 +109,7 @@ std::optional<Outcome<AppendReceipt>> NodeImpl::find_in_session(io::Wait& wait,
 Outcome<AppendReceipt> NodeImpl::give_up_request(io::Wait& wait, const AppendRequest& request,
                                                  Refusal refusal) {
   const SessionRequest& asked = *request.session;
-  if (!asked.is_retry || !is_final(refusal.code)) return std::unexpected(std::move(refusal));
+  if (!asked.is_retry || !is_settled(refusal.code)) return std::unexpected(std::move(refusal));
   if (auto earlier = find_in_session(wait, request)) return std::move(*earlier);
   Bytes body;
   log::encode(log::SessionBody{log::SessionBody::Action::give_up}, body);

@@ -295,13 +295,12 @@ Outcome<AppendReceipt> NodeImpl::replay(io::Wait& wait, Position position, const
 std::optional<Outcome<AppendReceipt>> NodeImpl::find_earlier(io::Wait& wait, TenantId tenant,
                                                              const IdempotencyKey& key) {
   if (const auto position = proposed_.key_in_flight(tenant, key.key)) {
-    if (wait_applied(wait, *position) != Waiting::Fate::applied) {
+    if (wait_applied(wait, *position) != Waiting::Fate::applied && !await_verdict(wait)) {
       return std::unexpected(
           make_refusal(RefusalCode::outcome_unknown,
                        "the node failed, or leads no longer, or the wait was given up, before the entry was "
                        "committed"));
     }
-    return replay(wait, *position, key);
   }
   if (const auto seen = derived_.keys.find(tenant, {key.key, key.request_digest})) {
     return replay(wait, seen->position, key);
@@ -355,23 +354,32 @@ Outcome<AppendReceipt> NodeImpl::append_once(io::Wait& wait, const AppendRequest
   return receipt_of(**entry, *body);
 }
 
+// A leader that a majority confirms has committed its whole log, and every majority from now on holds it: what is not in it
+// is gone for good (docs/consensus.md, "What became of it").
+bool NodeImpl::await_verdict(io::Wait& wait) {
+  return transport_ != nullptr && !failure_ && !await_read(wait, Consistency::linearizable);
+}
+
 // Nothing: it is committed and applied.
 std::optional<Refusal> NodeImpl::await_fate(io::Wait& wait, const log::Entry& entry) {
-  switch (wait_applied(wait, entry.position(), entry.hash())) {
-    case Waiting::Fate::applied:
-      return std::nullopt;
-    case Waiting::Fate::replaced: {
-      Refusal refusal = make_refusal(RefusalCode::not_leader, "another node leads now; nothing was done");
-      refusal.retry_after = 1s;
-      return refusal;
-    }
-    case Waiting::Fate::open:
-      break;
+  using Fate = Waiting::Fate;
+  Fate fate = wait_applied(wait, entry.position(), entry.hash());
+  if (fate == Fate::open && await_verdict(wait)) {
+    const bool is_behind = derived_.position < entry.position();
+    const Result<log::EntryPtr> there =
+        is_behind ? log::EntryPtr() : log_.reader().read(wait, entry.position());
+    if (there) fate = *there != nullptr && (*there)->hash() == entry.hash() ? Fate::applied : Fate::replaced;
   }
-  return make_refusal(
-      RefusalCode::outcome_unknown,
-      "the node failed, or leads no longer, or the wait was given up, before it was known whether the "
-      "entry is committed");
+  if (fate == Fate::applied) return std::nullopt;
+  if (fate == Fate::open) {
+    return make_refusal(
+        RefusalCode::outcome_unknown,
+        "the node failed, or leads no longer, or the wait was given up, before it was known whether the "
+        "entry is committed");
+  }
+  Refusal refusal = make_refusal(RefusalCode::not_leader, "another node leads now; nothing was done");
+  refusal.retry_after = 1s;
+  return refusal;
 }
 
 Outcome<TenantInfo> NodeImpl::propose_tenant(io::Wait& wait, const log::TenantBody& body) {

@@ -62,6 +62,20 @@ std::string_view describe(RefusalCode code) {
   return "unknown";
 }
 
+bool is_settled(RefusalCode code) {
+  switch (code) {
+    case RefusalCode::invalid_request:
+    case RefusalCode::tenant_not_found:
+    case RefusalCode::expectation_failed:
+    case RefusalCode::limit_exceeded:
+    case RefusalCode::idempotency_conflict:
+    case RefusalCode::request_given_up:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::string Expectation::describe() const {
   switch (kind) {
     case Kind::any:

@@ -43,6 +43,8 @@ enum class RefusalCode : std::uint8_t {
 
 // Stable lower-case name, such as "expectation_failed".
 std::string_view describe(RefusalCode code);
+// Of an append: the same request, sent again, would be refused for the same reason.
+bool is_settled(RefusalCode code);
 
 // A condition on the last revision of a stream, or of a subject in it, before an append.
 struct Expectation {

@@ -56,6 +56,27 @@ class Faults(TestCase):
                 cluster.leader()
             load.check()
 
+    def test_what_a_leader_does_not_answer_is_asked_of_the_next(self):
+        """Without any key of the client's: the node it talks to knows what became of it, and does it once."""
+        cluster = self.begin()
+        leader = cluster.leader()
+        follower, other = self.others(leader)
+        body = json.dumps([{"type": "asked", "data": 1}])
+        headers = {"Content-Type": "application/json"}
+        cluster.nodes[follower].request("POST", "/v1/tenants/default/streams/asked/events", body, headers)
+        stopped = cluster.nodes[leader].process
+        stopped.send_signal(signal.SIGSTOP)
+        try:
+            answers = [cluster.nodes[node].request("POST", "/v1/tenants/default/streams/asked/events", body, headers)
+                       for node in (follower, other)]
+        finally:
+            stopped.send_signal(signal.SIGCONT)
+        self.assertEqual([status for status, _, _ in answers], [201, 201], answers)
+        self.assertFalse(any("Idempotent-Replayed" in headers for _, headers, _ in answers))
+        cluster.wait_for("one cluster again", lambda: all(cluster.is_ready(node) for node in cluster.addresses))
+        _, _, text = cluster.nodes[leader].request("GET", "/v1/tenants/default/streams/asked/events")
+        self.assertEqual(len(json.loads(text)["events"]), 3)
+
     def test_all_are_killed_at_once(self):
         cluster = self.begin()
         with Load(cluster) as load:
