@@ -32,6 +32,8 @@ class Cluster {
   void verify_directories();
 
   void disturb(Disturbance what);
+  // From and to all others; `ways`: 1 only from it, 2 only to it, 3 both.
+  void isolate(std::size_t node, std::uint64_t ways);
   // A majority of those that are members already: nothing is wrong with them or between them from here on. What becomes of
   // the rest is drawn. Everybody, while the cluster is still being founded.
   void heal_majority();
@@ -67,8 +69,6 @@ class Cluster {
   void set_one_of_the_clocks();
   bool is_time_for(std::size_t node) const;
   void cut_links();
-  // From and to all others; `ways`: 1 only from it, 2 only to it, 3 both.
-  void isolate(std::size_t node, std::uint64_t ways);
 
   World& world_;
   const History& history_;

@@ -24,6 +24,9 @@ class Dates {
   // is wrong with that, or nothing.
   std::optional<std::string> judge(std::uint64_t position, Timestamp date, Instant sent, Instant now);
 
+  // What came after `position` is lost.
+  void forget_after(std::uint64_t position) { dates_.erase(dates_.upper_bound(position), dates_.end()); }
+
  private:
   const bool clocks_are_kept_;
   std::map<std::uint64_t, Timestamp> dates_;  // by position

@@ -385,6 +385,22 @@ void History::recovered(std::uint64_t head, const std::string& hash, Instant may
   if (!hash.empty()) check_hash(head, hash, "", now);
 }
 
+std::uint64_t History::survived(const std::vector<std::pair<std::string, std::string>>& held, Instant now) {
+  std::uint64_t end = held.size();
+  for (const auto& [position, known] : hashes_) {
+    const bool same =
+        position <= held.size() && (known.hash.empty() || held[position - 1].first == known.hash);
+    if (!same) end = std::min(end, position - 1);
+  }
+  for (const auto& [position, known] : positions_) {
+    if (position > end) break;
+    const auto found = by_data_.find(held[position - 1].second);
+    if (found == by_data_.end() || found->second.first != known.request) end = position - 1;
+  }
+  recovered(end, "", Instant{}, now);
+  return end;
+}
+
 std::optional<Place> History::last_place(const std::string& tenant) const {
   const auto known = places_.find(tenant);
   if (known == places_.end() || known->second.empty()) return std::nullopt;

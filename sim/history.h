@@ -186,6 +186,10 @@ class History {
   // learned at or after `may_lose_since`.
   void recovered(std::uint64_t head, const std::string& hash, Instant may_lose_since, Instant now);
 
+  // All nodes are gone but one, which held these entries: hash, and data of the first event, of position 1 and so on. What
+  // it did not hold is lost; what it did is known as before. The last position that is.
+  std::uint64_t survived(const std::vector<std::pair<std::string, std::string>>& held, Instant now);
+
   // ---- at the end
 
   // All events of a tenant, as a full read gave them, in order. `damaged` positions could not be read; what was

@@ -1,5 +1,7 @@
 #include "sim/node_host.h"
 
+#include "engine/log/body.h"
+#include "engine/log/verify.h"
 #include "engine/node/node.h"
 #include "io/base/assert.h"
 #include "io/directory.h"
@@ -121,6 +123,28 @@ Result<node::DirectoryReport> NodeHost::verify_directory() {
   const bool ended = world_.run_until([&] { return tool.is_finished(); });
   VERITY_ASSERT_NOTE(ended, "the verification of a directory does not end");
   return std::move(*report);
+}
+
+std::vector<NodeHost::HeldEntry> NodeHost::read_log() {
+  VERITY_ASSERT(process_ == nullptr);
+  std::vector<HeldEntry> held;
+  log::VerifyOptions options;
+  options.on_entry = [&](const log::EntryPtr& entry, std::uint64_t, std::uint32_t) -> Status {
+    log::EventsBody body;
+    const bool has_events =
+        entry->header().kind == log::EntryKind::events && log::decode(entry->body(), body);
+    held.push_back({entry->hash().describe(), has_events ? std::string(body.events.front().data) : ""});
+    return {};
+  };
+  Process tool(world_, {.host = setup_.server.client_address.host + " log", .boot = boot_});
+  tool.spawn("read", [&](io::Wait& wait) {
+    const std::unique_ptr<io::Directory> data = disk_.mount(tool, "data");
+    const auto directory = data->open_directory(wait, "log", false);
+    if (directory) ignore(log::verify_log(wait, **directory, options), "what could be read counts");
+  });
+  const bool ended = world_.run_until([&] { return tool.is_finished(); });
+  VERITY_ASSERT_NOTE(ended, "reading a log does not end");
+  return held;
 }
 
 Ending NodeHost::take_ending() {

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace verity::node {
 class Node;
@@ -62,6 +63,13 @@ class NodeHost {
 
   // Of a node that does not run: what a tool finds that reads its data directory. Lets the world run.
   Result<node::DirectoryReport> verify_directory();
+
+  // Likewise, its log: at each position the hash of the entry, and the data of its first event, if it has any.
+  struct HeldEntry {
+    std::string hash;
+    std::string data;
+  };
+  std::vector<HeldEntry> read_log();
 
   Disk& disk() { return disk_; }
   const Disk& disk() const { return disk_; }

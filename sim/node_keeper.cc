@@ -61,9 +61,10 @@ Instant NodeKeeper::may_lose_since() const {
 // ---- starts and ends
 
 void NodeKeeper::recovered(std::uint64_t position, const std::string& hash) {
+  if (held_) recovered_by_force();
   if (scenario_.nodes == 1) {
     history_.recovered(position, hash, may_lose_since(), world_.now());
-  } else if (position > 0 && !hash.empty()) {
+  } else if (position > 0 && !hash.empty() && !is_relic_) {
     // It may be behind, but what it takes for committed is what everybody has.
     history_.observed_hash(position, hash, "", world_.now());
   }
@@ -99,6 +100,11 @@ void NodeKeeper::check_state_goes_on() {
 }
 
 void NodeKeeper::judge_refusal(const Error& error) {
+  if (too_early_ == TooEarly::asked && error.code == ErrorCode::unsupported) {
+    too_early_ = TooEarly::refused;
+    host_.setup().node.force_recover = false;
+    return;
+  }
   const bool is_damage = error.code == ErrorCode::corrupt || error.code == ErrorCode::io_error;
   if (error.code == ErrorCode::out_of_space && disk_was_full_ && !healed_) return;
   if (error.code == ErrorCode::io_error && sync_may_fail_ && !healed_) return;
@@ -156,6 +162,11 @@ void NodeKeeper::look_after() {
 
 void NodeKeeper::start() {
   host_.start();
+  if (held_ && crashes_left_ > 0) {
+    --crashes_left_;
+    const CrashKind kind = prng_.chance(1, 2) ? CrashKind::power : CrashKind::kill;
+    host_.process()->crash_at_call(prng_.between(1, 150), kind);
+  }
   if (crash_early_) {
     // Somewhere in recovery, or soon after it.
     host_.process()->crash_at_call(prng_.between(1, prng_.chance(1, 2) ? 40 : 400), *crash_early_);
@@ -176,10 +187,46 @@ void NodeKeeper::stay_down() {
 void NodeKeeper::lose_disk() {
   stay_down();
   host_.disk().replace();
+  is_relic_ = false;
   last_boot_ = 0;
   last_view_ = 0;
   last_log_view_ = 0;
   start_at_ = world_.now() + prng_.exponential(200ms);
+}
+
+std::uint64_t NodeKeeper::recover_by_force(std::uint64_t crashes) {
+  if (host_.disk().has_unsynced()) host_.disk().crash();
+  std::vector<std::pair<std::string, std::string>> held;
+  for (NodeHost::HeldEntry& entry : host_.read_log())
+    held.emplace_back(std::move(entry.hash), std::move(entry.data));
+  held_ = held.size();
+  crashes_left_ = crashes;
+  host_.setup().node.force_recover = true;
+  start_now();
+  return history_.survived(held, world_.now());
+}
+
+void NodeKeeper::start_as_relic() {
+  is_relic_ = true;
+  start_now();
+}
+
+void NodeKeeper::recover_too_early() {
+  too_early_ = TooEarly::asked;
+  host_.setup().node.force_recover = true;
+  start_now();
+}
+
+void NodeKeeper::recovered_by_force() {
+  const auto refounding = host_.node()->status().refounding;
+  if (!refounding || refounding->kept().value != *held_) {
+    world_.fail("--force-recover kept positions up to " +
+                (refounding ? refounding->kept().describe() : std::string("none")) + " of " +
+                std::to_string(*held_));
+  }
+  held_.reset();
+  host_.setup().node.force_recover = false;
+  host_.process()->crash_at_call(0);
 }
 
 std::string NodeKeeper::incarnation() const {

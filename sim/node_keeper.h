@@ -50,6 +50,14 @@ class NodeKeeper {
   void stay_down();
   // It comes back on another one.
   void lose_disk();
+  // Down, as all others are: from now on it is started with --force-recover until it has recovered, and crashes up to so many
+  // times on the way. The last position of what it keeps.
+  std::uint64_t recover_by_force(std::uint64_t crashes);
+  // The same while a majority is alive: that is refused.
+  void recover_too_early();
+  bool was_refused_too_early() const { return too_early_ == TooEarly::refused; }
+  // Its disk is of an epoch that is over: what it says means nothing, until it loses it.
+  void start_as_relic();
   // Of its data directory, as far as that is durable; empty: it has none.
   std::string incarnation() const;
   // It has come up at least once.
@@ -87,6 +95,7 @@ class NodeKeeper {
   void recovered(std::uint64_t position, const std::string& hash);
   // A node that acts on an older state than it ever acted on has forgotten its promises.
   void check_state_goes_on();
+  void recovered_by_force();
   // Failed syncs do not count: they must be survived.
   bool damage_was_done() const;
   // Such that it stays on the platter, in the log.
@@ -117,6 +126,11 @@ class NodeKeeper {
   std::string refusal_;
   int refusals_ = 0;
   bool was_read_only_ = false;  // when it was ended
+  // --force-recover
+  enum class TooEarly : std::uint8_t { no, asked, refused } too_early_ = TooEarly::no;
+  std::optional<std::uint64_t> held_;  // entries in its log when it began; until it has recovered
+  std::uint64_t crashes_left_ = 0;
+  bool is_relic_ = false;
 };
 
 }  // namespace verity::sim

@@ -4,10 +4,10 @@
 
 namespace verity::sim {
 
-void let_nodes_in(io::Wait& wait, Client& client) {
+void let_nodes_in(io::Wait& wait, Client& client, const std::vector<std::uint64_t>& nodes) {
   const Scenario& scenario = client.crowd.scenario;
   std::string target = "/v1/cluster/members?add=";
-  for (std::uint64_t node = scenario.first_nodes + 1; node <= scenario.nodes; ++node) {
+  for (const std::uint64_t node : nodes) {
     if (target.back() != '=') target += ',';
     target += std::to_string(node) + "=" + scenario.peer_address_of(node).describe();
   }

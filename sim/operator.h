@@ -6,6 +6,6 @@
 
 namespace verity::sim {
 
-void let_nodes_in(io::Wait& wait, Client& client);
+void let_nodes_in(io::Wait& wait, Client& client, const std::vector<std::uint64_t>& nodes);
 
 }  // namespace verity::sim

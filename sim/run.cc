@@ -1,6 +1,7 @@
 #include "sim/run.h"
 
 #include "sim/cluster.h"
+#include "sim/destroyed_majority.h"
 #include "sim/history.h"
 #include "sim/network.h"
 #include "sim/workload.h"
@@ -41,6 +42,7 @@ class Run {
   void let_faults_happen();
   void disturb();
   void heal();
+  void destroy_majority();
   void check_liveness();
   void heal_the_rest();
   void audit(std::string_view which);
@@ -116,6 +118,14 @@ void Run::heal() {
   world_.network().options() = scenario_.network;
   cluster_.heal_majority();
   world_.trace().line(world_.now(), "world", cluster_.size() == 1 ? "everything heals" : "a majority heals");
+}
+
+void Run::destroy_majority() {
+  world_.network().options() = scenario_.network;
+  DestroyedMajority(
+      world_, cluster_, work_, prng_,
+      [this](const auto& done, Duration within, const auto& otherwise) { expect(done, within, otherwise); })
+      .go();
 }
 
 // ---- verdicts
@@ -211,7 +221,7 @@ RunResult Run::go() {
   cluster_.look_after();
   work_.start();
   let_faults_happen();
-  if (!is_over()) heal();
+  if (!is_over()) scenario_.destroys_majority ? destroy_majority() : heal();
   check_liveness();
   heal_the_rest();
   work_.wind_down();

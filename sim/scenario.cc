@@ -248,6 +248,15 @@ const std::vector<Entry>& entries() {
          s.faults.damage_class = DamageClass::none;
          s.first_nodes = s.nodes - 2;
        }},
+      {{"destroyed_majority", "all nodes but one are destroyed; it goes on alone, and others come back"},
+       {{full_disk, 0}, {failed_sync, 0}, {damage, 0}, {clock_jump, 0}},
+       DamageClass::none,
+       [](Scenario& s) {
+         s.faults.damage_class = DamageClass::none;
+         s.faults.lasts = s.faults.lasts / 2;
+         s.setup.node.tuning.recover_hearing = 2s;
+         s.destroys_majority = true;
+       }},
   };
   return all;
 }
@@ -336,7 +345,8 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   scenario.faults.lasts = milliseconds(rest.between(500, 6000));
   scenario.faults.interval = milliseconds(rest.between(100, 2000));
   if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
-  if (name == cluster_name || name == repair_name || name == "lost_disks" || name == "growth")
+  if (name == cluster_name || name == repair_name || name == "lost_disks" || name == "growth" ||
+      name == "destroyed_majority")
     draw_cluster(prng.fork("cluster"), scenario);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;

@@ -49,7 +49,16 @@ void Workload::start() {
   for (std::uint64_t i = 0; i < crowd_.scenario.work.native_followers; ++i)
     spawn("native follower", i, follow_natively);
   if (crowd_.scenario.work.tenants > 1) spawn("landlord", 0, keep_tenants);
-  if (crowd_.scenario.grows()) spawn("operator", 0, let_nodes_in);
+  if (!crowd_.scenario.grows()) return;
+  std::vector<std::uint64_t> later;
+  for (std::uint64_t node = crowd_.scenario.first_nodes + 1; node <= crowd_.scenario.nodes; ++node)
+    later.push_back(node);
+  let_in(std::move(later));
+}
+
+void Workload::let_in(std::vector<std::uint64_t> nodes) {
+  spawn("operator", 0,
+        [nodes = std::move(nodes)](io::Wait& wait, Client& client) { let_nodes_in(wait, client, nodes); });
 }
 
 void Workload::run_client(io::Wait& wait, Client& client) {

@@ -30,6 +30,11 @@ class Workload {
   void start_audit();
   bool is_audited() const { return audited_; }
 
+  // What was acknowledged after `position` is lost.
+  void forget_after(std::uint64_t position) { crowd_.dates.forget_after(position); }
+  // An operator lets these nodes in.
+  void let_in(std::vector<std::uint64_t> nodes);
+
   // One append that must succeed; for liveness.
   void start_probe(std::function<void()> done);
 

@@ -54,7 +54,7 @@ int main(int count, char** arguments) {
     if (!config) return refuse({config.error().message});
     file = *std::move(config);
   }
-  const auto loaded = verity::tools::load_config(file, variables, line.settings);
+  auto loaded = verity::tools::load_config(file, variables, line.settings);
   if (!loaded.problems.empty()) return refuse(loaded.problems);
   if (line.action == CommandLine::Action::validate) {
     std::fputs(verity::tools::describe_config(loaded.config).c_str(), stdout);
@@ -62,5 +62,6 @@ int main(int count, char** arguments) {
     std::puts("The configuration is fine.");
     return exit_fine;
   }
+  loaded.config.node.force_recover = line.force_recover;
   return verity::tools::serve(loaded.config, loaded.notes);
 }

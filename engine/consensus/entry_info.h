@@ -18,8 +18,9 @@ struct EntryInfo {
   Sha256Digest parent;  // hash of the entry before it
   ByteCount bytes = 0;
   std::shared_ptr<const MemberSet> voters;  // of an entry that says who votes from it on; else null
-  bool settles = false;                     // says that the change of the voters before it is committed
-  std::shared_ptr<const void> entry;        // the driver's; null in a test of the protocol alone
+  bool founds = false;   // these voters, whoever voted before: the cluster's first entry, or a new epoch
+  bool settles = false;  // says that the change of the voters before it is committed
+  std::shared_ptr<const void> entry;  // the driver's; null in a test of the protocol alone
 
   // The hash says it all.
   bool operator==(const EntryInfo& other) const { return position == other.position && hash == other.hash; }

@@ -51,6 +51,14 @@ void Membership::take(const EntryInfo& entry, bool is_committed) {
     unsettled.reset();
   } else if (entry.voters && voters.empty()) {
     voters = *entry.voters;  // the founding
+  } else if (entry.voters && entry.founds) {
+    // Everything before it is committed by decree (docs/operations/force-recover.md); nobody else is asked.
+    before = voters;
+    before_at = changed_at;
+    voters = *entry.voters;
+    changed_at = settled_at = entry.position;
+    change.reset();
+    unsettled.reset();
   } else if (entry.voters && !change) {
     before = voters;
     before_at = changed_at;

@@ -63,5 +63,20 @@ TEST(Membership, OneChangeAtATime) {
   EXPECT_EQ(membership.change->at, Position{5});
 }
 
+TEST(Membership, AFoundingEndsWhateverWasUnderWay) {
+  Membership membership = founded();
+  membership.take(change_to(5, {member(1), member(2, 0xb0), member(3)}), false);
+  EntryInfo anew = change_to(7, {member(2)});
+  anew.founds = true;
+  membership.take(anew, false);
+  EXPECT_EQ(membership.describe(), "voters={2:a0000000}");
+  const std::array alone{member(2)};
+  EXPECT_TRUE(membership.commits(Position{5}, MemberSet(alone)));
+  EXPECT_TRUE(membership.elects(MemberSet(alone)));
+  EXPECT_EQ(membership.changed_at, Position{7});
+  EXPECT_EQ(membership.settled_at, Position{7});
+  EXPECT_EQ(membership.before_at, Position{5});
+}
+
 }  // namespace
 }  // namespace verity::consensus

@@ -89,7 +89,7 @@ MembersRecord Members::record() const {
                        .before_at = membership.before_at,
                        .settled_at = {}};
   if (record.at.value == 0) return record;
-  if (membership.settled_at > record.at && membership.settled_at <= journal.committed())
+  if (membership.settled_at >= record.at && membership.settled_at <= journal.committed())
     record.settled_at = membership.settled_at;
   for (const Member& member : membership.change ? membership.change->voters : membership.voters)
     record.seats.push_back({member, address_of(member)});
@@ -108,7 +108,8 @@ void Members::learn_addresses() {
   if (at <= journal.base() || at > journal.head()) return;
   const log::EntryPtr entry = entry_of(journal.at(at));
   log::MembersBody body;
-  if (entry == nullptr || !log::decode(entry->body(), body)) return;
+  if (entry == nullptr || entry->header().kind != log::EntryKind::members) return;
+  if (!log::decode(entry->body(), body)) return;
   std::vector<std::string> others;
   for (const auto& [member, address] : body.seats) {
     if (address.empty()) continue;
@@ -123,7 +124,7 @@ void Members::look() {
   const MembersRecord& known = behind_ ? writing_ : parts_.state.members;
   const Membership& membership = journal.membership();
   const bool settles = known.at.value != 0 && known.settled_at.value == 0 &&
-                       membership.settled_at > known.at && membership.settled_at <= journal.committed();
+                       membership.settled_at >= known.at && membership.settled_at <= journal.committed();
   if (journal.membership_changes() == seen_ && !settles) return;
   if (journal.membership_changes() != seen_) learn_addresses();
   seen_ = journal.membership_changes();

@@ -15,6 +15,9 @@ using consensus::Message;
 
 constexpr std::uint16_t type_first = 16;  // below are the link's own
 constexpr std::uint16_t version = 1;
+// Of an entry.
+constexpr std::uint8_t flag_settles = 1;
+constexpr std::uint8_t flag_founds = 2;
 // More than a primary ever has on its way.
 constexpr std::uint32_t tail_entries_max = 1'000'000;
 
@@ -39,7 +42,8 @@ void put_tail(Bytes& out, const std::vector<EntryInfo>& tail) {
     put(out, entry.view);
     put(out, entry.hash);
     put(out, entry.bytes);
-    put(out, static_cast<std::uint8_t>(entry.settles ? 1 : 0));
+    put(out,
+        static_cast<std::uint8_t>((entry.settles ? flag_settles : 0) | (entry.founds ? flag_founds : 0)));
     put_members(out, entry.voters ? *entry.voters : MemberSet());
   }
 }
@@ -143,9 +147,10 @@ class Reader {
       entry.hash = get<Sha256Digest>();
       entry.parent = std::exchange(parent, entry.hash);
       entry.bytes = get<ByteCount>();
-      const auto settles = get<std::uint8_t>();
-      if (settles > 1) refuse("flags " + std::to_string(settles) + "; 0 and 1 are known");
-      entry.settles = settles == 1;
+      const auto flags = get<std::uint8_t>();
+      if (flags > flag_founds) refuse("flags " + std::to_string(flags) + "; 0, 1 and 2 are known");
+      entry.settles = flags == flag_settles;
+      entry.founds = flags == flag_founds;
       if (const MemberSet voters = members(); !voters.empty())
         entry.voters = std::make_shared<const MemberSet>(voters);
       tail.push_back(std::move(entry));
@@ -285,6 +290,7 @@ Result<EntryInfo> describe_entry(log::EntryPtr entry) {
         return fail(ErrorCode::corrupt, entry->describe() + " names too many members");
     }
     info.voters = std::make_shared<const MemberSet>(voters);
+    info.founds = true;
   } else if (entry->header().kind == log::EntryKind::members) {
     log::MembersBody body;
     VERITY_TRY(log::decode(entry->body(), body));

@@ -10,6 +10,7 @@
 #include "engine/consensus/member.h"
 #include "engine/node/metrics.h"
 #include "engine/node/options.h"
+#include "engine/node/refounding.h"
 #include "engine/node/request.h"
 #include "io/base/result.h"
 
@@ -62,6 +63,8 @@ struct NodeStatus {
   SyncMode sync_mode;
   std::string cluster_name;
   Id128 cluster_id;
+  Id128 epoch;
+  std::optional<Refounding> refounding{};  // what --force-recover did to this data directory
   std::uint64_t tenants = 0;
   bool index_ready = true;
   ByteCount disk_free_bytes = 0;

@@ -1,6 +1,7 @@
 #include "engine/node/node_impl.h"
 
 #include "engine/node/derived_checkpoint.h"
+#include "engine/node/force_recover.h"
 #include "engine/node/message_codec.h"
 #include "engine/node/release.h"
 #include "io/base/assert.h"
@@ -88,7 +89,7 @@ NodeImpl::NodeImpl(const io::World& world, NodeOptions options, Opened opened, P
       scrubber_(world_.loop, *opened_.log_directory, log_.table(),
                 {options_.tuning.scrub_pause, options_.tuning.scrub_bytes_per_second, options_.read_only}),
       transport_(transport),
-      is_in_network_(transport != nullptr && !opened_.is_alone),
+      is_in_network_(opened_.in_network),
       checkpointed_(derived_.position) {}
 
 NodeImpl::~NodeImpl() {
@@ -203,24 +204,30 @@ Result<consensus::JournalStart> NodeImpl::journal_start(io::Wait& wait) {
     VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(entry));
     start.tail.push_back(std::move(info));
   }
+  const bool is_refounding =
+      opened_.is_alone && state.refounding && log_.last_proposed().next() == state.refounding->at;
+  if (is_refounding) VERITY_TRY(write_first(wait, start, refounding_entry(state, log_.proposed_head())));
   // A newcomer gets it from the others.
   if (!state.founders.contains({state.node_id, state.incarnation})) return start;
-  if (log_.last_proposed().value == 0) {
-    const log::EntryPtr entry = founding_entry(state);
-    VERITY_TRY(log_.append(entry));
-    VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(entry));
-    start.tail.push_back(std::move(info));
-  }
+  if (log_.last_proposed().value == 0) VERITY_TRY(write_first(wait, start, founding_entry(state)));
   // From now on a log without it is a damaged one.
   if (!state.founded) {
-    while (log_.durable().value == 0) {
-      if (failure_) return std::unexpected(*failure_);
-      VERITY_TRY(wait.sleep(100us));
-    }
     state.founded = true;
     VERITY_TRY(save_state(wait, *opened_.meta, state));
   }
   return start;
+}
+
+// The entry that begins an epoch, durably, and before anything else.
+Status NodeImpl::write_first(io::Wait& wait, consensus::JournalStart& start, const log::EntryPtr& entry) {
+  VERITY_TRY(log_.append(entry));
+  VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(entry));
+  start.tail.push_back(std::move(info));
+  while (log_.durable() < entry->position()) {
+    if (failure_) return std::unexpected(*failure_);
+    VERITY_TRY(wait.sleep(100us));
+  }
+  return {};
 }
 
 // By the cluster's first leader.
@@ -359,6 +366,8 @@ NodeStatus NodeImpl::status() const {
   status.sync_mode = options_.sync_mode;
   status.cluster_name = opened_.state->cluster_name;
   status.cluster_id = opened_.state->cluster_id;
+  status.epoch = opened_.state->epoch;
+  status.refounding = opened_.state->refounding;
   status.tenants = derived_.catalogue.count();
   status.index_ready = index_ready_;
   status.disk_free_bytes = disk_free_bytes_;

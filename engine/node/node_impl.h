@@ -113,6 +113,7 @@ class NodeImpl final : public Node {
   std::optional<Refusal> await_tenant_changes(io::Wait& wait);
   Status replicate(io::Wait& wait);
   Result<consensus::JournalStart> journal_start(io::Wait& wait);
+  Status write_first(io::Wait& wait, consensus::JournalStart& start, const log::EntryPtr& entry);
   void create_first_tenant(io::Wait& wait);
 
   Outcome<AppendReceipt> append_here(io::Wait& wait, const AppendRequest& request);

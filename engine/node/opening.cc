@@ -1,6 +1,7 @@
 #include "engine/node/opening.h"
 
 #include "engine/node/derived_checkpoint.h"
+#include "engine/node/force_recover.h"
 #include "engine/node/found_cluster.h"
 #include "engine/node/members.h"
 #include "io/clock.h"
@@ -118,6 +119,10 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
     }
     if (options.read_only)
       return fail(ErrorCode::read_only, "there is nothing to read: the data directory is empty");
+    if (options.force_recover) {
+      return fail(ErrorCode::invalid_argument,
+                  "--force-recover is refused: there is nothing to go on with, the data directory is empty");
+    }
     loaded->state = new_state(world, options, is_alone);
   }
   *opened.state = *loaded->state;
@@ -158,7 +163,8 @@ Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& o
   const consensus::MemberSet members = members_of(state);
   opened.is_alone =
       state.is_member && members.size() == 1 && members.contains({state.node_id, state.incarnation});
-  if (transport == nullptr || opened.is_alone) return {};
+  // One that is alone and names others in cluster_peers was left behind by them: they may come back.
+  if (transport == nullptr || (opened.is_alone && transport->others() == 0)) return {};
   if (options.sync_mode == SyncMode::async) return refuse_async();
   std::vector<std::string> addresses;
   for (const MembersRecord::Seat& seat : state.members.seats) {
@@ -166,6 +172,7 @@ Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& o
   }
   transport->reach(addresses);
   VERITY_TRY(transport->start(wait, [&state] { return identity_of(state); }));
+  opened.in_network = true;
   return state.is_member ? Status() : found_cluster(wait, world, *opened.meta, state, *transport);
 }
 
@@ -235,6 +242,26 @@ Status open_tree(io::Wait& wait, Opened& opened) {
   return {};
 }
 
+// Before anything is changed; nothing: this is to be an ordinary start.
+Result<std::optional<Survey>> ask_if_forced(io::Wait& wait, const io::World& world,
+                                            const NodeOptions& options, Opened& opened,
+                                            PeerTransport* transport) {
+  if (!options.force_recover) return std::nullopt;
+  if (is_recovered_by_force(*opened.state)) {
+    opened.notes.emplace_back(
+        "--force-recover was carried out by an earlier start; leave it out from now on");
+    return std::nullopt;
+  }
+  return ask_members(wait, world, options, *opened.state, transport);
+}
+
+Status recover_by_force(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,
+                        PeerTransport* transport, const Survey& survey) {
+  VERITY_TRY(found_anew(wait, world, *opened.meta, *opened.state, opened.recovered, survey));
+  for (const std::string& sentence : opened.state->refounding->sentences()) opened.notes.push_back(sentence);
+  return join_cluster(wait, world, options, opened, transport);
+}
+
 }  // namespace
 
 Status derive(io::Wait& wait, const log::Entry& entry, Derived& derived, log::MerkleSidecar* tree_nodes) {
@@ -261,7 +288,9 @@ Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::D
   if (create) VERITY_TRY(data.sync(wait));
   VERITY_TRY(
       load_or_create_state(wait, world, options, opened, transport == nullptr || transport->others() == 0));
-  VERITY_TRY(join_cluster(wait, world, options, opened, transport));
+  VERITY_TRY_ASSIGN(const std::optional<Survey> survey,
+                    ask_if_forced(wait, world, options, opened, transport));
+  if (!survey) VERITY_TRY(join_cluster(wait, world, options, opened, transport));
   const DerivedLimits limits{.keys = {options.tuning.idempotency_keys_kept, options.tuning.idempotency_window,
                                       options.tuning.idempotency_keys_max},
                              .sessions = {options.tuning.sessions_max, options.tuning.session_requests_kept}};
@@ -272,6 +301,9 @@ Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::D
   opened.derived = loaded.derived ? std::move(loaded.derived) : std::make_unique<Derived>(limits, hash_seed);
   if (!options.read_only) VERITY_TRY(open_tree(wait, opened));
   VERITY_TRY(recover_log(wait, options, opened));
+  if (survey) VERITY_TRY(recover_by_force(wait, world, options, opened, transport, *survey));
+  if (opened.state->refounding && !options.read_only)
+    VERITY_TRY(write_recovery_report(wait, *opened.meta, *opened.state->refounding));
   return opened;
 }
 

@@ -41,6 +41,7 @@ struct Opened {
   Sha256Digest committed_hash;      // of it; zeros at 0
   std::vector<log::EntryPtr> tail;  // of the log: durable, and maybe not committed
   bool is_alone = false;            // the one member of its cluster
+  bool in_network = false;          // the transport has been started
   std::vector<log::Damage> damage;  // found at start; not empty: nothing may be written
   std::vector<std::string> notes;   // for the operator
 };

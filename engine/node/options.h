@@ -39,6 +39,7 @@ struct Tuning {
   Duration scrub_pause = 10s;                 // between two rounds of the scrubber
   ByteCount scrub_bytes_per_second = 32 * MiB;
   ByteCount read_cache_bytes = 32 * MiB;
+  Duration recover_hearing = 10s;  // for so long --force-recover hears the other members
 };
 
 // [consensus]: how a cluster notices that its primary is gone, and how much it sends at once.
@@ -55,6 +56,7 @@ struct NodeOptions {
   std::string cluster_name = "verity";
   SyncMode sync_mode = SyncMode::fsync;
   bool read_only = false;
+  bool force_recover = false;          // go on alone: a majority of the members is gone for good
   ByteCount segment_bytes = 64 * MiB;  // 64 KB or more
   Limits limits;
   ConsensusOptions consensus;

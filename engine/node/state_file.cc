@@ -53,6 +53,49 @@ consensus::Member member_from(const Json& json) {
   return member;
 }
 
+Json members_to(const consensus::MemberSet& members) {
+  Json json = Json::array();
+  for (const consensus::Member& member : members) json.push_back(member_to(member));
+  return json;
+}
+
+consensus::MemberSet members_from(const Json& json) {
+  consensus::MemberSet members;
+  for (const Json& member : json) {
+    if (!members.add(member_from(member))) throw std::runtime_error("there are too many members");
+  }
+  return members;
+}
+
+Json refounding_to(const Refounding& refounding) {
+  return {{"at", refounding.at.value},
+          {"founded_at", refounding.founded_at.ns},
+          {"epoch", refounding.epoch.describe()},
+          {"epoch_before", refounding.epoch_before.describe()},
+          {"members_before", members_to(refounding.members_before)},
+          {"answered", members_to(refounding.answered)},
+          {"committed", refounding.committed.value},
+          {"unknown_from", refounding.unknown_from ? Json(refounding.unknown_from->value) : Json(nullptr)},
+          {"heard", refounding.heard.value},
+          {"heard_from", refounding.heard_from.value}};
+}
+
+Refounding refounding_from(const Json& json) {
+  Refounding refounding{.at = Position{json.at("at").get<std::uint64_t>()},
+                        .founded_at = Timestamp{json.at("founded_at").get<std::int64_t>()},
+                        .epoch = id_from(json, "epoch"),
+                        .epoch_before = id_from(json, "epoch_before"),
+                        .members_before = members_from(json.at("members_before")),
+                        .answered = members_from(json.at("answered")),
+                        .committed = Position{json.at("committed").get<std::uint64_t>()},
+                        .unknown_from = {},
+                        .heard = Position{json.at("heard").get<std::uint64_t>()},
+                        .heard_from = NodeId{json.at("heard_from").get<std::uint64_t>()}};
+  if (const Json& unknown = json.at("unknown_from"); !unknown.is_null())
+    refounding.unknown_from = Position{unknown.get<std::uint64_t>()};
+  return refounding;
+}
+
 Status write_copy(io::Wait& wait, io::Directory& meta, std::string_view name, std::string_view text) {
   VERITY_TRY_ASSIGN(const auto file, meta.open(wait, name, {.mode = io::OpenMode::create}));
   VERITY_TRY(file->write(wait, 0, as_bytes(text), io::Durability::durable));
@@ -88,8 +131,7 @@ std::string encode_state(const DurableState& state) {
   json["log_view"] = state.log_view.value;
   json["primary"] = state.primary ? member_to(*state.primary) : Json(nullptr);
   json["unknown_from"] = state.unknown_from ? Json(state.unknown_from->value) : Json(nullptr);
-  json["founders"] = Json::array();
-  for (const consensus::Member& member : state.founders) json["founders"].push_back(member_to(member));
+  json["founders"] = members_to(state.founders);
   json["founded_at"] = state.founded_at.ns;
   json["is_member"] = state.is_member;
   json["founding_round"] = state.founding_round.describe();
@@ -99,15 +141,15 @@ std::string encode_state(const DurableState& state) {
   Json members = {{"at", state.members.at.value},
                   {"before_at", state.members.before_at.value},
                   {"settled_at", state.members.settled_at.value},
-                  {"before", Json::array()},
+                  {"before", members_to(state.members.before)},
                   {"seats", Json::array()}};
-  for (const consensus::Member& member : state.members.before) members["before"].push_back(member_to(member));
   for (const MembersRecord::Seat& seat : state.members.seats) {
     Json seated = member_to(seat.member);
     seated["address"] = seat.address;
     members["seats"].push_back(std::move(seated));
   }
   json["members"] = std::move(members);
+  json["refounding"] = state.refounding ? refounding_to(*state.refounding) : Json(nullptr);
   std::string text = json.dump(2);
   text.resize(text.size() - 2);  // "\n}"
   text += ",\n  ";
@@ -144,9 +186,7 @@ Result<DurableState> decode_state(std::string_view text) {
     if (const Json& primary = json.at("primary"); !primary.is_null()) state.primary = member_from(primary);
     if (const Json& unknown = json.at("unknown_from"); !unknown.is_null())
       state.unknown_from = Position{unknown.get<std::uint64_t>()};
-    for (const Json& founder : json.at("founders")) {
-      if (!state.founders.add(member_from(founder))) return bad("there are too many founders");
-    }
+    state.founders = members_from(json.at("founders"));
     state.founded_at = Timestamp{json.at("founded_at").get<std::int64_t>()};
     state.is_member = json.at("is_member").get<bool>();
     state.founding_round = id_from(json, "founding_round");
@@ -157,12 +197,13 @@ Result<DurableState> decode_state(std::string_view text) {
     state.members.at = Position{members.at("at").get<std::uint64_t>()};
     state.members.before_at = Position{members.at("before_at").get<std::uint64_t>()};
     state.members.settled_at = Position{members.at("settled_at").get<std::uint64_t>()};
-    for (const Json& member : members.at("before")) {
-      if (!state.members.before.add(member_from(member))) return bad("there are too many members");
-    }
+    state.members.before = members_from(members.at("before"));
     for (const Json& seat : members.at("seats"))
       state.members.seats.push_back({member_from(seat), seat.at("address").get<std::string>()});
     if (state.members.seats.size() > consensus::node_ids_max) return bad("there are too many members");
+    // Not written by releases before it.
+    if (const auto refounding = json.find("refounding"); refounding != json.end() && !refounding->is_null())
+      state.refounding = refounding_from(*refounding);
     return state;
   } catch (const std::exception& error) {
     return bad(error.what());

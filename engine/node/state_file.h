@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/consensus/member.h"
+#include "engine/node/refounding.h"
 #include "io/base/ids.h"
 #include "io/base/result.h"
 #include "io/base/units.h"
@@ -60,6 +61,7 @@ struct DurableState {
   std::string running = "stopped";  // "fsync", "async" or "stopped"
   Position durable_position;        // at the last clean stop; 0 before the first
   MembersRecord members;
+  std::optional<Refounding> refounding;  // the last --force-recover, if there was one
 
   bool operator==(const DurableState&) const = default;
 };

@@ -47,6 +47,24 @@ void add_peer(std::string& out, const node::NodePeer& peer, Position commit) {
   out += '}';
 }
 
+// What --force-recover has done, in numbers and in words.
+void add_refounding(std::string& out, const node::Refounding& refounding) {
+  add(out, ",\"force_recovered\":{\"position\":", refounding.at.value);
+  add(out, ",\"at\":", refounding.founded_at.describe());
+  add(out, ",\"epoch\":", refounding.epoch.describe());
+  add(out, ",\"epoch_before\":", refounding.epoch_before.describe());
+  add(out, ",\"kept_to\":", refounding.kept().value);
+  add(out, ",\"committed_to\":", refounding.committed.value);
+  if (refounding.heard.value > 0) add(out, ",\"heard_to\":", refounding.heard.value);
+  if (refounding.unknown_from) add(out, ",\"unknown_from\":", refounding.unknown_from->value);
+  std::string_view separator = ",\"report\":[";
+  for (const std::string& sentence : refounding.sentences()) {
+    add(out, separator, sentence);
+    separator = ",";
+  }
+  out += "]}";
+}
+
 }  // namespace
 
 void append_status(std::string& out, const Context& context) {
@@ -82,6 +100,8 @@ void append_status(std::string& out, const Context& context) {
   add(out, ",\"io_backend\":", context.options.io_backend);
   add(out, ",\"cluster_name\":", status.cluster_name);
   add(out, ",\"cluster_id\":", status.cluster_id.describe());
+  add(out, ",\"epoch\":", status.epoch.describe());
+  if (status.refounding) add_refounding(out, *status.refounding);
   add(out, ",\"tenants\":", status.tenants);
   add(out, ",\"release\":", std::uint64_t{node::release});
   add(out, ",\"disk_free_bytes\":", status.disk_free_bytes);

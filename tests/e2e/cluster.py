@@ -41,12 +41,19 @@ class Cluster:
         return self.case.folder / f"node{node}"
 
     def start(self, node):
+        self.nodes[node] = self._start(node)
+        return self.nodes[node].wait_listening()
+
+    def start_forced(self, node):
+        """With --force-recover; it may refuse."""
+        return self._start(node, "--force-recover")
+
+    def _start(self, node, *arguments):
         peers = ",".join(self.links.address(node, other) if self.links else address
                          for other, address in self.addresses.items() if other != node)
-        server = self.case.start("--node-id", str(node), "--cluster-peers", peers, data_dir=self.data_dir(node),
-                                 env=TIMING | self.environment | {"VERITY_CLUSTER_ADDRESS": self.addresses[node]})
-        self.nodes[node] = server
-        return server.wait_listening()
+        return self.case.start("--node-id", str(node), "--cluster-peers", peers, *arguments,
+                               data_dir=self.data_dir(node),
+                               env=TIMING | self.environment | {"VERITY_CLUSTER_ADDRESS": self.addresses[node]})
 
     def kill(self, node):
         self.nodes.pop(node).kill()

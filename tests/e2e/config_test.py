@@ -10,7 +10,7 @@ class Configuration(TestCase):
         process = self.assertFine(run(SERVER, "--help"))
         self.assertTrue(process.stdout.startswith("Usage: verity-server [OPTIONS]\n\nOptions:\n"))
         for flag in ("--config <PATH>", "--node-id <ID>", "--bind <ADDR>", "--data-dir <PATH>",
-                     "--cluster-peers <PEERS>", "--log-level <LEVEL>", "--allow-insecure", "--read-only",
+                     "--cluster-peers <PEERS>", "--log-level <LEVEL>", "--allow-insecure", "--read-only", "--force-recover",
                      "--validate", "-h, --help", "-V, --version"):
             self.assertIn("\n    " + flag, process.stdout)
         self.assertEqual(run(SERVER, "-h").stdout, process.stdout)

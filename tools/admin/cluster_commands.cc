@@ -119,6 +119,15 @@ std::string what_is_missing(const Json& status) {
   return {};
 }
 
+// What --force-recover has done to the node that was asked; empty: nothing.
+std::string recovery_of(const Json& status) {
+  std::string text;
+  const auto recovered = status.find("force_recovered");
+  if (recovered == status.end() || !recovered->contains("report")) return text;
+  for (const Json& sentence : (*recovered)["report"]) text += sentence.get<std::string>() + "\n";
+  return text;
+}
+
 // Nothing: what answers is no VerityDB.
 std::optional<Json> status_in(const HttpResponse& response) {
   Json status = Json::parse(response.body, nullptr, false);
@@ -138,7 +147,7 @@ int show_cluster(const Context& context) {
                 context.server + " did not answer as a node does; is it a verity-server?");
     return exit_failure;
   }
-  print(context.json ? response->body : table_of(context, *status));
+  print(context.json ? response->body : table_of(context, *status) + recovery_of(*status));
   return exit_fine;
 }
 

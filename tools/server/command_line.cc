@@ -5,7 +5,8 @@ namespace verity::tools {
 namespace {
 
 // Flags that set no key.
-constexpr std::string_view plain_flags[] = {"--config", "--validate", "--help", "-h", "--version", "-V"};
+constexpr std::string_view plain_flags[] = {"--config", "--force-recover", "--validate", "--help",
+                                            "-h",       "--version",       "-V"};
 
 std::string unknown_flag(std::string_view flag) {
   std::vector<std::string_view> known(std::begin(plain_flags), std::end(plain_flags));
@@ -53,6 +54,8 @@ CommandLine parse_command_line(std::span<const std::string_view> arguments) {
     } else if (flag == "--validate") {
       if (refuse_value() && line.action == CommandLine::Action::run)
         line.action = CommandLine::Action::validate;
+    } else if (flag == "--force-recover") {
+      if (refuse_value()) line.force_recover = true;
     } else if (flag == "--config") {
       if (auto path = take_value()) {
         if (line.config_path) complain("--config is given twice");

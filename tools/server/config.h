@@ -26,6 +26,8 @@ struct CommandLine {
   enum class Action : std::uint8_t { run, validate, help, version };
   Action action = Action::run;
   std::optional<std::string> config_path;
+  // No key: whoever leaves it in a file or an environment would do it again.
+  bool force_recover = false;
   std::map<Key, std::string> settings;
   std::vector<std::string> problems;  // wrong use: unknown flag, missing value, given twice
 };

@@ -100,6 +100,7 @@ std::string help_text() {
   std::string out = "Usage: verity-server [OPTIONS]\n\nOptions:\n";
   add_option(out, "--config <PATH>", "Configuration file path");
   for (const Key key : flags_in_order) add_flag(out, key);
+  add_option(out, "--force-recover", "Go on alone: a majority of the members is gone for good");
   add_option(out, "--validate", "Check the configuration, print it, and exit");
   add_option(out, "-h, --help", "Print help");
   add_option(out, "-V, --version", "Print version");

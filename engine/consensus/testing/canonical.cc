@@ -60,7 +60,7 @@ void Canonical::members(std::vector<std::pair<std::uint8_t, std::string>>& parts
 
 void Canonical::entry(const EntryInfo& value) {
   // The hash covers view and parent; voters are part of what was hashed.
-  const auto& [position, view, digest, parent, bytes, voters, settles, body] = value;
+  const auto& [position, view, digest, parent, bytes, voters, founds, settles, body] = value;
   number(position.value);
   hash(digest);
 }

@@ -270,6 +270,31 @@ void ModelCluster::wipe(NodeId id) {
           .former = node.self};
 }
 
+void ModelCluster::refound(NodeId id) {
+  messages_.clear();  // of another epoch
+  primaries_.clear();
+  asked_.clear();
+  for (std::size_t other = 1; other <= nodes_.size(); ++other) {
+    if (NodeId{other} != id) wipe(NodeId{other});
+  }
+  Node& node = at(id);
+  const auto is_here = [&](const CommittedOnce& once) {
+    return once.entry.position.value <= node.log.size() &&
+           node.log[once.entry.position.value - 1] == once.entry;
+  };
+  while (!history_.empty() && !is_here(history_.back())) history_.pop_back();
+  MemberSet alone;
+  alone.add(node.self);
+  const View view = next_view(node.promises.view, alone);
+  EntryInfo founding{.position = Position{node.log.size() + 1}, .view = view, .hash = {}, .parent = {}};
+  if (!node.log.empty()) founding.parent = node.log.back().hash;
+  founding.hash = mix(founding.parent, founding.position.value, view, "founded anew");
+  founding.voters = std::make_shared<const MemberSet>(alone);
+  founding.founds = true;
+  node.log.push_back(founding);
+  node.promises = {.view = view, .primary = node.self, .log_view = view, .unknown_from = {}};
+}
+
 void ModelCluster::add_blank() {
   nodes_.push_back({.self = member_of(nodes_.size() + 1, 0),
                     .replica = {},

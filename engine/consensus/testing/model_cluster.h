@@ -61,6 +61,9 @@ class ModelCluster {
   void damage(NodeId node, Position from);
   // While down: the disk is lost. The node comes back as a member of nothing.
   void wipe(NodeId node);
+  // While all are down: it goes on alone in a new epoch with what its log holds; the disks of the others are lost, and what
+  // was committed without it.
+  void refound(NodeId node);
   // Another node, blank and down.
   void add_blank();
 

@@ -85,6 +85,12 @@ class Script {
     if (command == "damage")
       return !cluster_->is_up(node) && (cluster_->damage(node, Position{number(words)}), true);
     if (command == "wipe") return !cluster_->is_up(node) && (cluster_->wipe(node), true);
+    if (command == "refound") {
+      for (std::uint64_t other = 1; other <= cluster_->size(); ++other) {
+        if (cluster_->is_up(NodeId{other})) return false;
+      }
+      return cluster_->refound(node), true;
+    }
     if (command == "hold") return held_.insert(id), true;
     if (command == "release") return held_.erase(id), true;
     if (!cluster_->is_up(node)) return false;

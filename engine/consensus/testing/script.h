@@ -19,6 +19,7 @@
 //   late A>B NAME [K]           the K-th oldest such message is delivered, by itself | again A>B NAME [K]: a copy of it
 //   crash N [kept=K]            the first K writes under way reach the disk | start N
 //   damage N P | wipe N         while down: the log is damaged from position P on | the disk is lost
+//   refound N                   all are down: node N goes on alone in a new epoch, the disks of the others are lost
 //   show [N]                    all there is to know of a node, or of all
 #pragma once
 

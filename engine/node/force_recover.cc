@@ -1,0 +1,207 @@
+#include "engine/node/force_recover.h"
+
+#include "engine/log/body.h"
+#include "engine/node/forwarding_codec.h"
+#include "engine/node/found_cluster.h"
+#include "engine/node/members.h"
+#include "engine/node/release.h"
+#include "io/clock.h"
+#include "io/directory.h"
+#include "io/fiber/wait.h"
+#include "io/file.h"
+#include "io/logger.h"
+#include "io/random.h"
+#include "io/world.h"
+
+#include <algorithm>
+
+namespace verity::node {
+namespace {
+
+constexpr std::string_view log_target = "verity_node";
+constexpr std::string_view report_name = "force-recover.txt";
+constexpr Duration look_interval = 20ms;
+
+// Notes who is there and what they say; says nothing itself.
+class Listener final : public PeerReceiver {
+ public:
+  explicit Listener(const consensus::MemberSet& members) : members_(members) {}
+
+  void on_peer_connected(const consensus::Member& peer) override {
+    if (members_.contains(peer)) survey.answered.add(peer);
+  }
+  void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override {
+    if (type != report_type || !members_.contains(from)) return;
+    const Result<NodeReport> report = decode_report(payload);
+    if (!report || report->commit_index <= survey.heard) return;
+    survey.heard = report->commit_index;
+    survey.heard_from = from.id;
+  }
+
+  Survey survey;
+
+ private:
+  const consensus::MemberSet members_;
+};
+
+// While a change is not finished, both sets count.
+std::vector<consensus::MemberSet> electorates(const DurableState& state) {
+  std::vector<consensus::MemberSet> all{members_of(state)};
+  if (state.members.at.value != 0 && state.members.settled_at.value == 0) all.push_back(state.members.before);
+  return all;
+}
+
+std::string names(const consensus::MemberSet& members) {
+  std::string text;
+  for (const consensus::Member& member : members) text += (text.empty() ? "" : ", ") + member.id.describe();
+  return text;
+}
+
+Status check_no_majority(const DurableState& state, const consensus::MemberSet& answered) {
+  consensus::MemberSet alive = answered;
+  alive.add({state.node_id, state.incarnation});
+  for (const consensus::MemberSet& voters : electorates(state)) {
+    if (voters.count_in(alive) < voters.majority()) continue;
+    return fail(ErrorCode::unsupported,
+                "--force-recover is refused: of the members " + names(voters) + " a majority is alive (" +
+                    names(alive) +
+                    ", this node included), so nothing is lost. Start this node without it; the members "
+                    "that are gone come back with empty data directories");
+  }
+  return {};
+}
+
+Status check_can_ask(const NodeOptions& options, const DurableState& state, const PeerTransport* transport) {
+  const auto refuse = [](std::string why) {
+    return fail(ErrorCode::invalid_argument, "--force-recover is refused: " + std::move(why));
+  };
+  if (options.read_only) return refuse("with --read-only nothing is changed");
+  if (!state.is_member) return refuse("this data directory is that of no member of a cluster");
+  if (members_of(state).size() == 1)
+    return refuse("this node is the only member of its cluster; start it without");
+  if (transport == nullptr)
+    return refuse(
+        "this server does not reach other nodes; cluster_address is no loopback address, and "
+        "allow_insecure is not set");
+  const auto& seats = state.members.seats;
+  const bool knows_one = std::any_of(seats.begin(), seats.end(), [&](const MembersRecord::Seat& seat) {
+    return seat.member.id != state.node_id && !seat.address.empty();
+  });
+  if (transport->others() == 0 && !knows_one)
+    return refuse("name the addresses of the other members in cluster_peers, so that they are asked first");
+  return {};
+}
+
+void reach_members(const DurableState& state, PeerTransport& transport) {
+  std::vector<std::string> addresses;
+  for (const MembersRecord::Seat& seat : state.members.seats) {
+    if (seat.member.id != state.node_id && !seat.address.empty()) addresses.push_back(seat.address);
+  }
+  transport.reach(addresses);
+}
+
+}  // namespace
+
+bool is_recovered_by_force(const DurableState& state) {
+  const consensus::MemberSet members = members_of(state);
+  return state.refounding && members.size() == 1 && members.contains({state.node_id, state.incarnation});
+}
+
+Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOptions& options,
+                           DurableState& state, PeerTransport* transport) {
+  VERITY_TRY(check_can_ask(options, state, transport));
+  consensus::MemberSet all;
+  for (const consensus::MemberSet& voters : electorates(state)) {
+    for (const consensus::Member& member : voters) all.add(member);
+  }
+  world.logger.log(io::LogLevel::warn, log_target, "--force-recover: asking the other members first",
+                   {{"members", names(all)},
+                    {"seconds", static_cast<std::uint64_t>(options.tuning.recover_hearing / 1s)}});
+  Listener listener(all);
+  reach_members(state, *transport);
+  VERITY_TRY(transport->start(wait, [&state] { return identity_of(state); }));
+  transport->set_receiver(&listener);
+  const Instant end = wait.now() + options.tuning.recover_hearing;
+  Status status;
+  while (status && wait.now() < end) {
+    status = wait.sleep(look_interval);
+    if (status) status = check_no_majority(state, listener.survey.answered);
+  }
+  io::Wait patient(wait.loop());
+  transport->stop(patient);  // whoever connects again hears of the new epoch
+  if (!status) return std::unexpected(status.error());
+  return listener.survey;
+}
+
+Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
+                  const log::Recovered& recovered, const Survey& survey) {
+  if (!recovered.damage.empty()) {
+    return fail(ErrorCode::corrupt, "--force-recover is refused: committed entries are damaged here: " +
+                                        recovered.damage.front().describe() +
+                                        ". Choose another member that is left, or restore a backup");
+  }
+  if (recovered.last.value == 0)
+    return fail(ErrorCode::invalid_argument, "--force-recover is refused: there is nothing in this log");
+  const consensus::Member self{state.node_id, state.incarnation};
+  consensus::MemberSet alone;
+  alone.add(self);
+  DurableState next = state;
+  next.epoch = world.random.id();
+  next.refounding = Refounding{.at = recovered.last.next(),
+                               .founded_at = std::max(world.clock.realtime(), recovered.last_timestamp),
+                               .epoch = next.epoch,
+                               .epoch_before = state.epoch,
+                               .members_before = members_of(state),
+                               .answered = survey.answered,
+                               .committed = recovered.committed,
+                               .unknown_from = state.unknown_from,
+                               .heard = survey.heard,
+                               .heard_from = survey.heard_from};
+  next.members = {.at = next.refounding->at,
+                  .seats = {{self, ""}},
+                  .before = next.refounding->members_before,
+                  .before_at = state.members.at,
+                  .settled_at = next.refounding->at};
+  next.view = next.log_view = consensus::next_view(state.view, alone);
+  next.primary = self;
+  next.unknown_from.reset();
+  next.durable_position = recovered.last;
+  VERITY_TRY(save_state(wait, meta, next));
+  state = next;
+  return {};
+}
+
+log::EntryPtr refounding_entry(const DurableState& state, const Sha256Digest& parent) {
+  log::FoundingBody founding{.cluster_id = state.cluster_id,
+                             .epoch = state.refounding->epoch,
+                             .cluster_name = state.cluster_name,
+                             .members = {{state.node_id, state.incarnation}}};
+  Bytes body;
+  log::encode(founding, body);
+  log::EntryHeader header;
+  header.kind = log::EntryKind::founding;
+  header.cluster_id = state.cluster_id;
+  header.epoch = state.refounding->epoch;
+  header.position = state.refounding->at;
+  header.view = state.log_view;
+  header.timestamp = state.refounding->founded_at;
+  header.release = release;
+  header.parent = parent;
+  return log::Entry::make(header, body);
+}
+
+Status write_recovery_report(io::Wait& wait, io::Directory& meta, const Refounding& refounding) {
+  std::string text;
+  for (const std::string& sentence : refounding.sentences()) text += sentence + "\n";
+  VERITY_TRY_ASSIGN(const auto file, meta.open(wait, report_name, {.mode = io::OpenMode::create}));
+  std::string there(text.size() + 1, '\0');
+  VERITY_TRY_ASSIGN(const ByteCount got, file->read(wait, 0, std::as_writable_bytes(std::span(there))));
+  there.resize(got);
+  if (there == text) return {};
+  VERITY_TRY(file->truncate(wait, 0));
+  VERITY_TRY(file->write(wait, 0, as_bytes(text), io::Durability::durable));
+  VERITY_TRY(file->sync(wait));
+  return meta.sync(wait);
+}
+
+}  // namespace verity::node

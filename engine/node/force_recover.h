@@ -1,0 +1,54 @@
+// --force-recover: the majority of a cluster is destroyed, and one member that is left goes on alone.
+//
+//   ask the others ─► a majority answers: refused
+//        │ else
+//        ▼
+//   recover the log ─► damage of what is committed: refused
+//        │ else
+//        ▼
+//   state: new epoch, members {self}, entry P to come ─► entry P, a founding, behind everything that was kept
+//
+// Saving the state is the one moment between the old epoch and the new one: a start that finds the new state and no entry P
+// writes it, whether it is asked to recover or not. Whatever the log held is committed with P.
+#pragma once
+
+#include "engine/log/recovery.h"
+#include "engine/node/options.h"
+#include "engine/node/peer_transport.h"
+#include "engine/node/state_file.h"
+#include "io/base/result.h"
+
+namespace verity::io {
+class Directory;
+class Wait;
+struct World;
+}  // namespace verity::io
+
+namespace verity::node {
+
+// This node has done it already, and is still alone.
+bool is_recovered_by_force(const DurableState& state);
+
+// What the other members said.
+struct Survey {
+  consensus::MemberSet answered;
+  Position heard;
+  NodeId heard_from;
+};
+
+// Hears the members of the state's cluster for Tuning::recover_hearing. unsupported: a majority of them, this one included,
+// answers; invalid_argument: there is nobody to be asked. The transport is stopped when it returns.
+Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOptions& options,
+                           DurableState& state, PeerTransport* transport);
+
+// From the old epoch into a new one, once the log is recovered. corrupt: committed entries are damaged.
+Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
+                  const log::Recovered& recovered, const Survey& survey);
+
+// The entry that begins the epoch.
+log::EntryPtr refounding_entry(const DurableState& state, const Sha256Digest& parent);
+
+// The sentences of state.refounding as a file beside the state, for whoever looks at the directory later.
+Status write_recovery_report(io::Wait& wait, io::Directory& meta, const Refounding& refounding);
+
+}  // namespace verity::node

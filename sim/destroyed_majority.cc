@@ -1,0 +1,91 @@
+#include "sim/destroyed_majority.h"
+
+#include "engine/node/node.h"
+#include "sim/network.h"
+
+#include <algorithm>
+
+namespace verity::sim {
+namespace {
+
+constexpr Duration patience = 120s;
+
+}  // namespace
+
+DestroyedMajority::DestroyedMajority(World& world, Cluster& cluster, Workload& work, Prng& prng,
+                                     Expect expect)
+    : world_(world), cluster_(cluster), work_(work), prng_(prng), expect_(std::move(expect)) {}
+
+void DestroyedMajority::run_for(Duration time) {
+  const Instant end = world_.now() + time;
+  expect_([&] { return world_.now() >= end; }, time + 1s, [] { return "time stands still"; });
+}
+
+bool DestroyedMajority::serves(std::size_t node) const {
+  const NodeHost& host = cluster_.nodes()[node]->host();
+  return host.is_ready() && host.node()->status().state == "leader";
+}
+
+void DestroyedMajority::go() {
+  cluster_.heal();
+  expect_([&] { return cluster_.is_ready() && cluster_.is_serving(); }, patience,
+          [&] { return "the nodes are not up before a majority is destroyed: " + cluster_.describe(); });
+  survivor_ = prng_.below(cluster_.size());
+  relic_ = prng_.chance(1, 2) ? prng_.below(cluster_.size()) : survivor_;
+  if (!world_.failure() && prng_.chance(1, 3)) ask_too_early();
+  run_for(prng_.exponential(300ms));
+  // What the others acknowledge from here on it will not hold.
+  if (prng_.chance(1, 2)) cluster_.isolate(survivor_, prng_.between(1, 3));
+  run_for(prng_.exponential(300ms));
+  if (world_.failure()) return;
+  destroy();
+  if (relic_ != survivor_) come_back_with_old_disk();
+  come_back_blank();
+}
+
+// The others are alive: it has to find that out, and to change nothing.
+void DestroyedMajority::ask_too_early() {
+  survivor().stay_down();
+  survivor().recover_too_early();
+  expect_([&] { return survivor().was_refused_too_early(); }, patience,
+          [&] { return "--force-recover was not refused: " + cluster_.describe(); });
+  expect_([&] { return cluster_.is_serving(); }, patience,
+          [&] { return "a node does not come back after it was refused: " + cluster_.describe(); });
+}
+
+void DestroyedMajority::destroy() {
+  world_.trace().line(world_.now(), "world",
+                      "a majority is destroyed; " + survivor().host().address().host + " is left");
+  for (const auto& node : cluster_.nodes()) node->stay_down();
+  world_.network().mend();
+  run_for(1s);  // what they have said arrives
+  if (world_.failure()) return;
+  work_.forget_after(survivor().recover_by_force(prng_.below(4)));
+  expect_([&] { return serves(survivor_); }, patience,
+          [&] { return "the node that is left does not go on alone: " + cluster_.describe(); });
+}
+
+void DestroyedMajority::come_back_with_old_disk() {
+  const NodeHost& relic = cluster_.nodes()[relic_]->host();
+  // It still answers reads that may be stale, of a history that is over.
+  world_.network().cut({"clients", relic.address().host});
+  cluster_.nodes()[relic_]->start_as_relic();
+  const Instant end = world_.now() + 2s;
+  expect_([&] { return world_.now() >= end || serves(relic_) || !serves(survivor_); }, 5s,
+          [] { return "time stands still"; });
+  if (world_.failure()) return;
+  if (world_.now() < end) world_.fail("a node of the epoch that is over disturbs: " + cluster_.describe());
+  world_.network().mend();
+}
+
+void DestroyedMajority::come_back_blank() {
+  std::vector<std::uint64_t> others;
+  for (std::size_t i = 0; i < cluster_.size(); ++i) {
+    if (i == survivor_) continue;
+    cluster_.nodes()[i]->lose_disk();
+    others.push_back(i + 1);
+  }
+  work_.let_in(others);
+}
+
+}  // namespace verity::sim

@@ -1,0 +1,98 @@
+"""A majority of a cluster is destroyed: one member goes on alone with --force-recover, and the others come back."""
+
+import shutil
+import unittest
+
+from cluster import Cluster
+from harness import ADMIN, TestCase, run
+
+
+class Recovering(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.cluster = Cluster(self)
+        for node in (1, 2, 3):
+            self.cluster.start(node)
+        self.cluster.leader()
+        self.cluster.append(5)
+
+    def ends(self, server, *words):
+        """It refuses to start, and says these words."""
+        self.assertEqual(server.wait_exit(), 1)
+        reason = next(m for m in server.messages() if m.startswith("Could not start"))
+        for word in words:
+            self.assertIn(word, reason)
+
+    def test_it_is_refused_while_a_majority_answers(self):
+        cluster = self.cluster
+        cluster.kill(2)
+        self.ends(cluster.start_forced(2), "--force-recover is refused", "a majority is alive (1, 2, 3")
+        cluster.append(1)
+        cluster.kill(1)
+        self.ends(cluster.start_forced(2), "a majority is alive (2, 3")
+        cluster.start(2)
+        cluster.leader()
+        cluster.append(1)
+        status = cluster.status(2)
+        self.assertNotIn("force_recovered", status)
+
+    def test_a_node_alone_has_nothing_to_recover(self):
+        folder = self.folder / "alone"
+        self.start(data_dir=folder).wait_ready().kill()
+        self.ends(self.start("--force-recover", data_dir=folder), "the only member of its cluster")
+        self.ends(self.start("--force-recover", data_dir=self.folder / "new"), "the data directory is empty")
+
+    def test_one_goes_on_alone_and_the_others_come_back(self):
+        cluster = self.cluster
+        cluster.check_history()
+        epoch = cluster.status(2)["epoch"]
+        for node in (1, 2, 3):
+            cluster.kill(node)
+        shutil.rmtree(cluster.data_dir(1))
+        cluster.nodes[2] = cluster.start_forced(2).wait_ready()
+        self.assertEqual(cluster.leader(), 2)
+        status = cluster.status(2)
+        self.assertEqual(status["cluster"]["members"], [2])
+        self.assertNotEqual(status["epoch"], epoch)
+        recovered = status["force_recovered"]
+        self.assertEqual(recovered["epoch_before"], epoch)
+        self.assertEqual(recovered["position"], recovered["kept_to"] + 1)
+        report = (cluster.data_dir(2) / "meta" / "force-recover.txt").read_text().splitlines()
+        self.assertEqual(report, recovered["report"])
+        self.assertTrue(set(report) <= set(cluster.nodes[2].messages()))
+        table = self.assertFine(cluster.nodes[2].admin("cluster", "status")).stdout
+        self.assertIn("of these answered: none", table)
+        cluster.check_history()
+        cluster.append(3)
+
+        # A member of the old epoch is refused by name, on both sides, and serves nothing.
+        cluster.start(3)
+        for node, other in ((2, 3), (3, 2)):
+            cluster.wait_for("a word about the epochs", lambda n=node: any(
+                "epoch" in line["fields"].get("reason", "") and f"node {other}" in line["fields"]["reason"]
+                for line in cluster.nodes[n].log() if "refused" in line["message"].lower()))
+        self.assertFalse(cluster.is_ready(3))
+        cluster.kill(3)
+        cluster.data_dir(3).rename(self.folder / "node3.abandoned")
+
+        cluster.start(1)
+        cluster.start(3)
+        added = cluster.nodes[2].admin("cluster", "add", f"1={cluster.addresses[1]}", f"3={cluster.addresses[3]}")
+        self.assertFine(added)
+        for node in (1, 2, 3):
+            self.assertFine(cluster.nodes[node].admin("cluster", "wait-healthy"))
+        cluster.append(3)
+        cluster.check_history()
+        self.assertEqual({cluster.status(node)["epoch"] for node in (1, 2, 3)}, {status["epoch"]})
+        for node in (1, 2, 3):
+            cluster.kill(node)
+            self.assertFine(run(ADMIN, "log", "verify", "--data-dir", str(cluster.data_dir(node))))
+
+        # What is left in a command line is carried out once.
+        cluster.start(1)
+        cluster.start(3)
+        self.ends(cluster.start_forced(2), "a majority is alive (1, 2, 3")
+
+
+if __name__ == "__main__":
+    unittest.main()
