@@ -32,6 +32,17 @@ Error cancelled() {
       .code = "cancelled", .detail = "the client is closing; nothing was done", .failed_expectations = {}};
 }
 
+// Answers on the spot. A callback that asks again whatever it is told would call itself without end: what it asks while it is
+// told this is not answered.
+template <class Done>
+void tell_closing(const Done& done) {
+  thread_local bool is_telling = false;
+  if (is_telling) return;
+  is_telling = true;
+  done(std::unexpected(cancelled()));
+  is_telling = false;
+}
+
 // About what a request takes while it is under way.
 std::size_t bytes_of(const Append& append) {
   std::size_t bytes = 256;
@@ -171,7 +182,7 @@ std::future<Result<Appended>> Client::append(Append append) {
 
 void Client::append(Append append, std::function<void(Result<Appended>)> done) {
   Impl& impl = *impl_;
-  if (impl.closing) return done(std::unexpected(cancelled()));
+  if (impl.closing) return tell_closing(done);
   const std::size_t bytes = bytes_of(append);
   if (!impl.room.take(bytes, !impl.is_own_thread())) {
     // Not here: a callback that asks again would call itself, without end.
@@ -201,7 +212,7 @@ Result<Page> Client::read(const Read& read) {
 
 void Client::read(const Read& read, std::function<void(Result<Page>)> done) {
   Impl& impl = *impl_;
-  if (impl.closing) return done(std::unexpected(cancelled()));
+  if (impl.closing) return tell_closing(done);
   impl.post([&impl, read, done = std::move(done)]() mutable {
     impl.native->submit_read(
         to_request(read), read.wait, [done = std::move(done)](const node::Outcome<node::EventPage>& page) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 
 namespace veritydb {
 namespace {
@@ -47,6 +48,22 @@ TEST(ClientLibrary, WhoClosesHearsOfWhatIsUnderWay) {
     outlives = client->subscribe({.tenant = "default"}, [](const RecordedEvent&) {}, {});
   }
   EXPECT_EQ(told, 100);
+}
+
+TEST(ClientLibrary, WhoAsksAgainAndAgainWhileItClosesComesToAnEnd) {
+  std::atomic<int> told = 0;
+  std::function<void(const Result<Appended>&)> again;
+  {
+    auto client = Client::open({.servers = {"127.0.0.1:1"}});
+    ASSERT_TRUE(client);
+    again = [&](const Result<Appended>& result) {
+      EXPECT_EQ(result.error().code, "cancelled");
+      ++told;
+      client->append(one(), again);
+    };
+    client->append(one(), again);
+  }
+  EXPECT_EQ(told, 2) << "what was under way, and what was asked then";
 }
 
 TEST(ClientLibrary, InACallbackNothingWaitsForRoom) {

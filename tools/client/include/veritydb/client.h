@@ -169,6 +169,7 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
   // Whatever is still under way ends with "outcome_unknown", or "cancelled" if it was never sent. Not inside a callback.
+  // What a callback asks meanwhile is told "cancelled"; what it asks while it is told that is not answered.
   ~Client();
 
   // Appends may overtake one another. When too much is under way these wait; inside a callback, where nothing may wait,
