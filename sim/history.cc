@@ -367,7 +367,9 @@ void History::recovered(std::uint64_t head, const std::string& hash, Instant may
       return;
     }
     Request& request = requests_.at(known.request);
-    request.state = State::lost;
+    // Somebody saw it, but its client was not told, and goes on asking for it.
+    const bool is_open = request.state == State::open && request.sent.in_session;
+    if (!is_open) request.state = State::lost;
     request.position.reset();
     ++lost_count_;
     lost.insert(request.sent.tenant);

@@ -60,6 +60,7 @@ struct SentRequest {
   std::vector<SentStream> streams;
   std::string idempotency_key;  // or empty
   bool as_cloud_events = false;
+  bool in_session = false;  // its client sends it again until it is answered
 };
 
 // A place in the log, as tokens print it.

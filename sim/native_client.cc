@@ -107,6 +107,7 @@ class NativeWriter {
     SentRequest sent = draw_request(client_);
     sent.idempotency_key.clear();
     sent.as_cloud_events = false;
+    sent.in_session = true;
     const node::AppendRequest request = to_request(sent);
     const LastRevisions known = client_.history.last_revisions(sent);
     const History::Stand stand = client_.history.stand(sent.tenant);
