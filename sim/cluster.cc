@@ -116,8 +116,10 @@ bool Cluster::stands_a_lost_disk() const {
 void Cluster::lose_a_disk() {
   if (!stands_a_lost_disk()) return;
   NodeKeeper& loser = draw();
-  world_.trace().line(world_.now(), "world", loser.host().address().host + " loses its disk");
-  loser.lose_disk();
+  const bool keeps_log = prng_.chance(1, 3);
+  world_.trace().line(world_.now(), "world",
+                      loser.host().address().host + " loses its " + (keeps_log ? "state" : "disk"));
+  keeps_log ? loser.lose_state() : loser.lose_disk();
   // And in the middle of that somebody else is gone for a while.
   if (prng_.chance(1, 2)) draw().disturb(prng_.chance(1, 2) ? Disturbance::power_cut : Disturbance::kill);
 }

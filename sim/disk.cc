@@ -129,6 +129,14 @@ void Disk::replace() {
   locks_.clear();
 }
 
+void Disk::lose_directory(std::string_view path) {
+  VERITY_ASSERT_NOTE(open_files_ == 0, "files of this disk are still open");
+  const std::string name(path);
+  root_->durable.erase(name);
+  root_->current.erase(name);
+  std::erase_if(root_->unsynced, [&](const NameChange& change) { return change.name == name; });
+}
+
 bool Disk::fault(std::uint64_t ppm, const std::string& path) {
   if (ppm == 0 || path.find(options_.faults.only_path) == std::string::npos) return false;
   return fault_prng_.chance_ppm(ppm);

@@ -87,6 +87,8 @@ class Disk {
   // Only the process is gone: what it wrote stays in the page cache, synced or not, and its locks are free.
   void forget_process();
 
+  // A directory and all in it is gone. Nobody uses the disk.
+  void lose_directory(std::string_view path);
   // Another disk, empty. Nobody uses it.
   void replace();
 

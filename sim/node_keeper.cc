@@ -188,6 +188,25 @@ void NodeKeeper::lose_disk() {
   stay_down();
   host_.disk().replace();
   is_relic_ = false;
+  forget_what_it_was();
+}
+
+void NodeKeeper::lose_state() {
+  stay_down();
+  Disk& disk = host_.disk();
+  if (prng_.chance(1, 2)) {
+    disk.lose_directory("meta");
+  } else {
+    const Bytes garbage(4096, std::byte{0x5a});
+    for (const std::string_view name : {"meta/state.json", "meta/state.copy.json"}) {
+      if (disk.durable_content(name).size() >= garbage.size()) disk.overwrite(name, 0, garbage);
+    }
+  }
+  forget_what_it_was();
+}
+
+// What comes back is another member.
+void NodeKeeper::forget_what_it_was() {
   last_boot_ = 0;
   last_view_ = 0;
   last_log_view_ = 0;

@@ -46,6 +46,8 @@ class NodeKeeper {
   void start_now() { start_at_ = world_.now(); }
   // Its disk has room again.
   void free_disk();
+  // Both copies of its state are gone, or unreadable; its log is there.
+  void lose_state();
   // Until start_now().
   void stay_down();
   // It comes back on another one.
@@ -92,6 +94,7 @@ class NodeKeeper {
   Ending take_ending();
   void start();
   void do_damage();
+  void forget_what_it_was();
   void recovered(std::uint64_t position, const std::string& hash);
   // A node that acts on an older state than it ever acted on has forgotten its promises.
   void check_state_goes_on();

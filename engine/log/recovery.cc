@@ -110,6 +110,7 @@ class Recovery {
   void leave_hole(const ScanStop& stop, Position known, Position end, const Sha256Digest& head,
                   UncommittedTail& tail);
   Status give_up_end(const ScanStop& stop, Position known, UncommittedTail& tail);
+  void drop_uncommitted(UncommittedTail& tail);
   Status write_replace();
   Status end_current(const ScanStop& stop, UncommittedTail& tail);
   Result<AlignedBuffer> read_last_flush();
@@ -527,6 +528,17 @@ Status Recovery::give_up_end(const ScanStop& stop, Position known, UncommittedTa
   return {};
 }
 
+// Nothing behind what is known to be committed is alive any more.
+void Recovery::drop_uncommitted(UncommittedTail& tail) {
+  const Position first = std::max(result_.committed, input_.checkpoint).next();
+  if (first >= result_.table.current().end_position) return;
+  tail.drop_from(first);
+  doubtful_ = first;
+  result_.notes.push_back(in_log(current_segment_name) +
+                          ": dropped what is not known to be committed, from position " + first.describe() +
+                          " on");
+}
+
 // Says in the file, too, that what it holds from there on counts for nothing.
 Status Recovery::write_replace() {
   SegmentInfo& info = result_.table.current();
@@ -549,6 +561,7 @@ Status Recovery::write_replace() {
 }
 
 Status Recovery::end_current(const ScanStop& stop, UncommittedTail& tail) {
+  if (input_.only_committed && in_cluster()) drop_uncommitted(tail);
   VERITY_TRY(take_tail(tail));
   SegmentInfo& info = result_.table.current();
   result_.marked = mark_ >= result_.last;

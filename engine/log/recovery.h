@@ -41,6 +41,9 @@ struct RecoveryInput {
   // changed; durable when it returns. With it a damaged end is cut off, and damage of what is committed is left to be
   // repaired (Recovered::damage); without it the start is refused.
   std::function<Status(Position)> mark_lost;
+  // In a cluster: what is not known to be committed is dropped, durably, because nobody knows any more what this node said of
+  // it.
+  bool only_committed = false;
   // The view whose log this is: entries of that view have not been replaced since.
   View log_view;
   ByteCount segment_bytes = 64 * MiB;  // of a current segment that has to be made anew

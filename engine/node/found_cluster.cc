@@ -32,7 +32,7 @@ class Founder final : public PeerReceiver {
         founding_({state.node_id, state.incarnation}, transport.others() + 1, promises_of(state)) {}
 
   Status run(io::Wait& wait) {
-    carry_out(founding_.start(draw()));
+    if (!state_.head_start) carry_out(founding_.start(draw()));
     transport_.set_receiver(this);
     const Status done = go_on(wait);
     transport_.set_receiver(nullptr);
@@ -42,6 +42,8 @@ class Founder final : public PeerReceiver {
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override {
     if (!is_founding(type)) return;  // of members; this node is none
     const auto message = decode_founding(type, payload);
+    // With a log of its own it founds nothing: some cluster has that already.
+    if (message && state_.head_start) return note_claim(*message);
     if (!message) {
       world_.logger.log(io::LogLevel::warn, log_target, "a message that makes no sense was ignored",
                         {{"from", from.describe()}, {"error", message.error().describe()}});
@@ -50,10 +52,18 @@ class Founder final : public PeerReceiver {
     carry_out(founding_.receive(from, *message, draw()));
   }
   void on_peer_connected(const consensus::Member& peer) override {
-    carry_out(founding_.connected(peer, draw()));
+    if (!state_.head_start) carry_out(founding_.connected(peer, draw()));
   }
 
  private:
+  void note_claim(const consensus::FoundingMessage& message) {
+    const auto* const member = std::get_if<consensus::FoundingMember>(&message);
+    if (member == nullptr) return;
+    stranger_ = member->record;
+    ++claims_;
+    work_.notify_all();
+  }
+
   static consensus::FoundingPromises promises_of(const DurableState& state) {
     consensus::FoundingPromises promises{
         .round = state.founding_round, .accepted = {}, .is_member = state.is_member};
@@ -76,7 +86,7 @@ class Founder final : public PeerReceiver {
       io::Wait soon = wait.within(remind_interval);
       ignore(work_.wait(soon), "what there is to do is looked at");
       VERITY_TRY(wait.check());
-      if (save_.empty()) carry_out(founding_.remind());
+      if (save_.empty() && !state_.head_start) carry_out(founding_.remind());
       if (wait.now() >= report_at) {
         report_at = wait.now() + report_interval;
         report();
@@ -102,6 +112,12 @@ class Founder final : public PeerReceiver {
   }
 
   void report() {
+    if (state_.head_start) {
+      world_.logger.log(io::LogLevel::info, log_target,
+                        "Waiting for a member of the cluster that this node's log is of",
+                        {{"node_id", state_.node_id.value}});
+      return;
+    }
     std::string missing;
     for (const NodeId id : founding_.missing()) missing += (missing.empty() ? "" : ", ") + id.describe();
     world_.logger.log(io::LogLevel::info, log_target,

@@ -1,6 +1,7 @@
 #include "engine/node/members.h"
 
 #include "engine/log/body.h"
+#include "engine/log/verify.h"
 #include "engine/node/message_codec.h"
 #include "io/base/assert.h"
 
@@ -58,6 +59,41 @@ Membership membership_at(const DurableState& state, Position committed) {
 
 MemberSet members_of(const DurableState& state) {
   return state.members.at.value == 0 ? state.founders : members_in(state.members);
+}
+
+Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Position committed) {
+  LogSays says;
+  MembersRecord& record = says.members;
+  log::VerifyOptions options;
+  options.on_entry = [&](const log::EntryPtr& entry, std::uint64_t, std::uint32_t) -> Status {
+    if (entry->position() > committed) return {};
+    says.epoch = entry->header().epoch;
+    VERITY_TRY_ASSIGN(const consensus::EntryInfo info, describe_entry(entry));
+    if (info.settles) record.settled_at = info.position;
+    if (!info.voters) return {};
+    MembersRecord next{.at = info.position,
+                       .seats = {},
+                       .before = members_in(record),
+                       .before_at = record.at,
+                       .settled_at = info.founds ? info.position : Position{}};
+    log::MembersBody body;
+    const bool has_addresses = !info.founds && log::decode(entry->body(), body);
+    for (const Member& member : *info.voters) {
+      const std::size_t seat = next.seats.size();
+      next.seats.push_back({member, has_addresses ? std::string(body.seats[seat].address) : ""});
+    }
+    record = std::move(next);
+    return {};
+  };
+  VERITY_TRY_ASSIGN(const log::VerifyReport report, log::verify_log(wait, log_directory, options));
+  if (!report.damage.empty() && report.damage.front().position <= committed) {
+    return fail(ErrorCode::corrupt,
+                "this node has forgotten its promises, and its log cannot be read as a whole (" +
+                    report.damage.front().describe() +
+                    "): set the data directory aside and start with an empty one");
+  }
+  if (record.at == Position{1}) record = {};  // the founding alone is no change
+  return says;
 }
 
 Status check_not_removed(const DurableState& state) {

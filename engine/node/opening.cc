@@ -97,6 +97,15 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
                             Opened& opened, bool is_alone) {
   VERITY_TRY_ASSIGN(const bool promised, may_have_promised(wait, opened));
   Result<LoadedState> loaded = load_state(wait, *opened.meta, options.read_only);
+  const bool is_lost = loaded ? !loaded->state : loaded.error().code == ErrorCode::corrupt;
+  if (is_lost && promised && !is_alone && !options.read_only && !options.force_recover) {
+    opened.notes.push_back(
+        (loaded ? std::string("meta/state.json and its copy are missing") : loaded.error().message) +
+        ". It goes on as another member under the same id, with what its log holds as committed");
+    loaded = LoadedState{};
+    loaded->state = new_state(world, options, is_alone);
+    loaded->state->head_start = true;
+  }
   if (!loaded) {
     // The very first write of a new directory was cut short: nothing has been promised yet.
     const bool unfounded = loaded.error().code == ErrorCode::corrupt && !promised && !options.read_only;
@@ -176,6 +185,22 @@ Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& o
   return state.is_member ? Status() : found_cluster(wait, world, *opened.meta, state, *transport);
 }
 
+// The log of whoever this node was is its own from here on.
+Status take_over_log(io::Wait& wait, Opened& opened) {
+  DurableState& state = *opened.state;
+  VERITY_TRY_ASSIGN(LogSays says, members_in_log(wait, *opened.log_directory, opened.recovered.committed));
+  if (!says.epoch.is_zero() && says.epoch != state.epoch) {
+    return fail(ErrorCode::corrupt, "this node has forgotten its promises, and its log is of epoch " +
+                                        says.epoch.describe() + ", the cluster of " + state.epoch.describe() +
+                                        ": set the data directory aside and start with an empty one");
+  }
+  state.members = std::move(says.members);
+  state.founded = opened.recovered.last.value > 0;
+  state.unknown_from.reset();
+  state.head_start = false;
+  return save_state(wait, *opened.meta, state);
+}
+
 Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
   VERITY_TRY_ASSIGN(const bool log_exists, has_segments(wait, *opened.log_directory));
   if (!log_exists && !opened.state->founded && !options.read_only) {
@@ -195,6 +220,7 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
   input.checkpoint_timestamp = opened.derived->recorded_at;
   input.log_view = opened.state->log_view;
   input.segment_bytes = options.segment_bytes;
+  input.only_committed = opened.state->head_start;
   if (!opened.is_alone) {
     // Durable until the others have told what is missing: for a vote it makes all the difference whether this node never
     // held an entry, or may have lost it.
@@ -209,6 +235,7 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
     return derive(wait, *entry, *opened.derived, opened.tree_nodes.get());
   };
   VERITY_TRY_ASSIGN(opened.recovered, log::recover(wait, *opened.log_directory, input));
+  if (opened.state->head_start) VERITY_TRY(take_over_log(wait, opened));
   // From here on entries may be replaced by fewer: after a crash what was durable at the last stop says nothing.
   if (!opened.is_alone && !options.read_only && opened.state->durable_position.value > 0) {
     opened.state->durable_position = {};

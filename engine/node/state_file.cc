@@ -135,6 +135,7 @@ std::string encode_state(const DurableState& state) {
   json["founded_at"] = state.founded_at.ns;
   json["is_member"] = state.is_member;
   json["founding_round"] = state.founding_round.describe();
+  json["head_start"] = state.head_start;
   json["phase"] = state.founded ? "member" : "founding";
   json["running"] = state.running;
   json["durable_position"] = state.durable_position.value;
@@ -190,6 +191,7 @@ Result<DurableState> decode_state(std::string_view text) {
     state.founded_at = Timestamp{json.at("founded_at").get<std::int64_t>()};
     state.is_member = json.at("is_member").get<bool>();
     state.founding_round = id_from(json, "founding_round");
+    state.head_start = json.value("head_start", false);  // not written by releases before it
     state.founded = json.at("phase").get<std::string>() == "member";
     state.running = json.at("running").get<std::string>();
     state.durable_position = Position{json.at("durable_position").get<std::uint64_t>()};

@@ -57,6 +57,8 @@ struct DurableState {
   bool is_member =
       false;  // of the cluster that the founders are; before, they are a proposal that was accepted
   Id128 founding_round;
+  // The log is that of a member that has forgotten its promises: what is committed of it is kept, and this node is nobody yet.
+  bool head_start = false;
   bool founded = false;             // the founding record is in the log, durably
   std::string running = "stopped";  // "fsync", "async" or "stopped"
   Position durable_position;        // at the last clean stop; 0 before the first

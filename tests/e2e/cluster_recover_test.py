@@ -1,5 +1,6 @@
 """A majority of a cluster is destroyed: one member goes on alone with --force-recover, and the others come back."""
 
+import json
 import shutil
 import unittest
 
@@ -92,6 +93,35 @@ class Recovering(TestCase):
         cluster.start(1)
         cluster.start(3)
         self.ends(cluster.start_forced(2), "a majority is alive (1, 2, 3")
+
+    def test_a_node_that_forgot_its_promises_comes_back(self):
+        cluster = self.cluster
+        members = json.loads((cluster.data_dir(2) / "meta" / "state.json").read_text())["founders"]
+        for what, forget in (("bad", lambda path: path.write_bytes(b"?" * 8192)), ("missing", lambda path: path.unlink())):
+            cluster.kill(2)
+            log_bytes = (cluster.data_dir(2) / "log" / "current.segment").read_bytes()[:4096]
+            for copy in ("state.json", "state.copy.json"):
+                forget(cluster.data_dir(2) / "meta" / copy)
+            cluster.append(2)
+            cluster.start(2)
+            cluster.wait_for(f"a member whose state was {what}", lambda: cluster.status(2)["state"] == "follower")
+            self.assertFine(cluster.nodes[1].admin("cluster", "wait-healthy"))
+            state = json.loads((cluster.data_dir(2) / "meta" / "state.json").read_text())
+            self.assertNotIn(state["incarnation"], [member["incarnation"] for member in members])
+            self.assertTrue(any("goes on as another member" in m for m in cluster.nodes[2].messages()))
+            self.assertEqual((cluster.data_dir(2) / "log" / "current.segment").read_bytes()[:4096], log_bytes)
+        cluster.append(2)
+        cluster.check_history()
+        # Whoever waits for the others founds nothing meanwhile.
+        for node in (1, 2, 3):
+            cluster.kill(node)
+        for node in (1, 2, 3):
+            shutil.rmtree(cluster.data_dir(node) / "meta")
+            cluster.start(node)
+        for node in (1, 2, 3):
+            cluster.wait_for("its waiting", lambda n=node: "Waiting for a member of the cluster that this node's log is of"
+                             in cluster.nodes[n].messages())
+            self.assertFalse(cluster.is_ready(node))
 
 
 if __name__ == "__main__":
