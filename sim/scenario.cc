@@ -281,7 +281,11 @@ io::Address Scenario::peer_address_of(std::uint64_t node) const {
 
 NodeSetup Scenario::setup_of(std::uint64_t node) const {
   NodeSetup its = setup;
-  if (nodes == 1) return its;
+  // A node alone may be one that others can be let in to.
+  if (nodes == 1) {
+    its.has_links = Prng(seed).fork("links").chance(1, 2);
+    return its;
+  }
   its.node.node_id = NodeId{node};
   its.server.client_address = address_of(node);
   its.peers.listen_address.host = its.server.client_address.host;

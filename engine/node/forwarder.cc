@@ -106,7 +106,8 @@ void Forwarder::take_question(const consensus::Member& from, ByteView payload) {
   world_.loop.spawn("forwarded", [this, from, number = *number, kind = static_cast<QuestionKind>(*kind),
                                   body = Bytes(body.begin(), body.end())] {
     io::Wait wait(world_.loop, &cancel_);
-    answer(from, number, serve_(wait, kind, body));
+    io::Wait patient = wait.within(answer_patience);  // nobody waits longer
+    answer(from, number, serve_(patient, kind, body));
     --serving_;
     fibers_.done();
   });

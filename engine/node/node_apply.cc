@@ -121,7 +121,7 @@ void NodeImpl::rebuild(io::Wait& wait) {
         [&](const log::EntryPtr& entry) { return derive(wait, *entry, derived_, opened_.tree_nodes.get()); });
   };
   auto damage = derive_on();
-  while (repairer_ && damage && *damage) {
+  while (can_be_repaired() && damage && *damage) {
     note_damage(**damage);
     if (!repaired_.wait(wait)) return;
     damage = derive_on();

@@ -11,8 +11,15 @@ namespace verity::node {
 namespace {
 
 constexpr Duration report_interval = 1s;
-// Each time another node leads, or the same one is heard again.
-constexpr int lost_answers_max = 3;
+// An append whose answer was lost: each time another node leads, or the same one is heard again.
+constexpr int asked_again_max = 10;
+constexpr Duration asked_again_pause = 50ms;
+
+// No number, no request: whatever became of the question for a session.
+Refusal not_sent(Refusal refusal) {
+  if (refusal.code == RefusalCode::outcome_unknown) refusal.code = RefusalCode::not_leader;
+  return refusal;
+}
 
 Refusal no_sense(const Error& error, RefusalCode code) {
   return {.code = code, .detail = error.message};
@@ -46,32 +53,36 @@ Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& req
   const auto here = [&] { return append_here(wait, numbered ? *numbered : request); };
   const auto there = [&](const consensus::Member& leader) -> Outcome<AppendReceipt> {
     if (!numbered) {
-      std::optional<SessionRequest> number = request.session;
-      if (!number) {
-        const Outcome<SessionRequest> own = own_session_->take(wait);
-        if (!own) return std::unexpected(own.error());
-        number = *own;
-      }
+      Outcome<SessionRequest> number = request.session ? *request.session : own_session_->take(wait);
+      if (!number) return std::unexpected(not_sent(std::move(number.error())));
       numbered = request;
-      numbered->session = number;
+      numbered->session = *number;
     }
     const Outcome<Bytes> answer = forwarder_->ask(wait, leader, QuestionKind::append, encode(*numbered));
     if (!answer) return std::unexpected(answer.error());
     return decoded(decode_receipt(*answer));
   };
   Outcome<AppendReceipt> outcome = at_leader<AppendReceipt>(wait, here, there);
-  const auto is_open = [&] {
-    return numbered && !outcome && outcome.error().code == RefusalCode::outcome_unknown && wait.check();
+  const auto ended_with = [&](RefusalCode code) {
+    return numbered && !outcome && outcome.error().code == code;
   };
-  int lost = 0;
-  for (; lost < lost_answers_max && is_open(); ++lost) {
+  if (!request.session && ended_with(RefusalCode::session_unknown)) {
+    // The cluster has forgotten it for others; nothing was done.
+    own_session_->forget(numbered->session->session);
+    numbered.reset();
+    outcome = at_leader<AppendReceipt>(wait, here, there);
+  }
+  const bool is_lost = ended_with(RefusalCode::outcome_unknown);
+  for (int again = 0; is_lost && again < asked_again_max && !outcome && !is_settled(outcome.error().code);
+       ++again) {
+    // The attempt that got no answer may still be on its way: no passing refusal says anything of it.
+    if (ended_with(RefusalCode::session_unknown) || !wait.sleep(asked_again_pause)) break;
     numbered->session->is_retry = true;
     outcome = at_leader<AppendReceipt>(wait, here, there);
   }
-  // The attempt that got no answer may still be on its way.
-  if (lost > 0 && !outcome && !is_settled(outcome.error().code))
-    outcome.error().code = RefusalCode::outcome_unknown;
+  const bool is_open = is_lost && !outcome && !is_settled(outcome.error().code);
   if (numbered && !request.session) hide_session(wait, *numbered->session, outcome);
+  if (is_open) outcome.error().code = RefusalCode::outcome_unknown;
   return outcome;
 }
 
@@ -85,13 +96,14 @@ void NodeImpl::hide_session(io::Wait& wait, const SessionRequest& own, Outcome<A
   Refusal& refusal = outcome.error();
   if (refusal.code == RefusalCode::session_unknown) own_session_->forget(own.session);
   if (refusal.code != RefusalCode::session_unknown && refusal.code != RefusalCode::request_given_up) return;
-  refusal.code = RefusalCode::not_ready;
+  refusal.code = RefusalCode::not_leader;  // nothing was done
   refusal.retry_after = 1s;
 }
 
 // Whether the entry at `position` carried out this request.
 bool NodeImpl::is_of(io::Wait& wait, const SessionRequest& request, Position position) {
-  if (await_applied(wait, position)) return false;
+  io::Wait brief = wait.within(report_interval);
+  if (await_applied(brief, position)) return false;
   const Result<log::EntryPtr> entry = log_.reader().read(wait, position);
   return entry && (*entry)->header().session == request.session &&
          (*entry)->header().request == request.number;

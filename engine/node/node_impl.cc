@@ -266,9 +266,30 @@ void NodeImpl::repair_damage() {
   repairer_->start();
 }
 
+// Damage that is found while nobody else has the log stays until a restart, even if others come in meanwhile.
+bool NodeImpl::can_be_repaired() const {
+  return repairer_ && !(replicator_ ? is_alone() : opened_.is_alone);
+}
+
+std::vector<std::string> NodeImpl::outstanding_damage() const {
+  std::vector<std::string> lines = damage_;
+  if (repairer_) {
+    std::vector<std::string> under_repair = repairer_->outstanding();
+    lines.insert(lines.end(), under_repair.begin(), under_repair.end());
+  }
+  return lines;
+}
+
+// The last others may have left before they could help.
+std::optional<std::string> NodeImpl::lasting_damage() const {
+  if (!damage_.empty()) return damage_.front();
+  if (!repairer_ || can_be_repaired() || repairer_->damaged_segments() == 0) return std::nullopt;
+  return repairer_->outstanding().front();
+}
+
 void NodeImpl::note_damage(const log::Damage& damage) {
   const std::string line = damage.describe();
-  if (repairer_) {
+  if (can_be_repaired()) {
     if (!repairer_->damaged(damage)) return;
     ++metrics_.damaged_entries_total;
     world_.logger.log(io::LogLevel::error, log_target,
@@ -371,7 +392,7 @@ NodeStatus NodeImpl::status() const {
   status.tenants = derived_.catalogue.count();
   status.index_ready = index_ready_;
   status.disk_free_bytes = disk_free_bytes_;
-  status.damage = repairer_ ? repairer_->outstanding() : damage_;
+  status.damage = outstanding_damage();
   status.session_requests_kept = options_.tuning.session_requests_kept;
   status.peers = peers();
   if (replicator_) {
@@ -384,7 +405,7 @@ NodeStatus NodeImpl::status() const {
     status.state = "failed";
   } else if (stopping_ || leaving_) {
     status.state = "stopping";
-  } else if (options_.read_only || !damage_.empty()) {
+  } else if (options_.read_only || lasting_damage()) {
     status.state = "read_only";
   } else {
     status.state = !index_ready_                                        ? "starting"

@@ -198,6 +198,9 @@ class NodeImpl final : public Node {
   Status checkpoint(io::Wait& wait);
   void note_damage(const log::Damage& damage);
   void repair_damage();
+  bool can_be_repaired() const;                         // others have the log, too
+  std::vector<std::string> outstanding_damage() const;  // one line each
+  std::optional<std::string> lasting_damage() const;    // one line of it, if nobody repairs it
   void fail_with(const Error& error);
   TenantInfo info(const tenant::Tenant& tenant) const;
 
@@ -248,7 +251,7 @@ class NodeImpl final : public Node {
   bool stopped_ = false;
   std::optional<Error> failure_;
   io::Signal failed_or_stopping_;
-  std::vector<std::string> damage_;  // that nobody repairs
+  std::vector<std::string> damage_;  // found while nobody could repair it
   mutable NodeMetrics metrics_;
 };
 

@@ -74,8 +74,10 @@ Outcome<AppendReceipt> NodeImpl::replay_request(io::Wait& wait, Position positio
 std::optional<Outcome<AppendReceipt>> NodeImpl::find_in_session(io::Wait& wait,
                                                                 const AppendRequest& request) {
   const SessionRequest& asked = *request.session;
-  if (const auto position = proposed_.request_in_flight(asked.session, asked.number)) {
-    if (wait_applied(wait, *position) != Waiting::Fate::applied && !await_verdict(wait)) {
+  // Meanwhile this node may have come to lead again, and another attempt may be under way.
+  while (const auto position = proposed_.request_in_flight(asked.session, asked.number)) {
+    if (wait_applied(wait, *position) == Waiting::Fate::applied) break;
+    if (!await_verdict(wait)) {
       return std::unexpected(make_refusal(
           RefusalCode::outcome_unknown,
           describe(asked) + " is under way, and the node failed, leads no longer, or the wait was given up"));

@@ -12,6 +12,10 @@
 namespace verity::node {
 namespace {
 
+// For a leader that was deposed to learn what became of what it had proposed.
+constexpr Duration verdict_patience = 5s;
+constexpr Duration verdict_pause = 20ms;
+
 Refusal make_refusal(RefusalCode code, std::string detail) {
   return {.code = code, .detail = std::move(detail)};
 }
@@ -33,10 +37,10 @@ std::optional<Refusal> NodeImpl::refuse_reads() const {
   if (stopping_) return make_refusal(RefusalCode::not_ready, "the node is stopping");
   if (failure_) return make_refusal(RefusalCode::not_ready, "the node failed: " + failure_->message);
   if (underivable_) {
-    Refusal refusal =
-        make_refusal(RefusalCode::damaged, "the index is lost and cannot be derived behind position " +
-                                               derived_.position.describe() + " of " +
-                                               log_.last_proposed().describe() + ": " + damage_.front());
+    Refusal refusal = make_refusal(
+        RefusalCode::damaged, "the index is lost and cannot be derived behind position " +
+                                  derived_.position.describe() + " of " + log_.last_proposed().describe() +
+                                  ": " + outstanding_damage().front());
     refusal.position = derived_.position.next();
     return refusal;
   }
@@ -51,10 +55,8 @@ std::optional<Refusal> NodeImpl::refuse_reads() const {
 }
 
 std::optional<Refusal> NodeImpl::refuse_writes() const {
-  if (!damage_.empty()) {
-    return make_refusal(RefusalCode::read_only,
-                        "damage was found, so nothing is written: " + damage_.front());
-  }
+  if (const auto damage = lasting_damage())
+    return make_refusal(RefusalCode::read_only, "damage was found, so nothing is written: " + *damage);
   if (options_.read_only) return make_refusal(RefusalCode::read_only, "the node was started read-only");
   if (auto refusal = refuse_reads()) return refusal;
   if (!log_.is_writable()) return make_refusal(RefusalCode::not_ready, "the log takes no entries");
@@ -222,9 +224,12 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
                                          const std::optional<SessionRequest>& session) {
   // The node may have begun to stop while the request waited.
   if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
-  if (!replicator_->leads())
-    return std::unexpected(
-        make_refusal(RefusalCode::not_leader, "this node leads no longer; nothing was done"));
+  // It may have ceased to lead and begun again: nothing is decided before all that came before is applied.
+  if (!serves() || replicator_->is_handing_over()) {
+    Refusal refusal = make_refusal(RefusalCode::not_leader, "this node leads no longer; nothing was done");
+    refusal.retry_after = 1s;
+    return std::unexpected(std::move(refusal));
+  }
   const Tuning& tuning = options_.tuning;
   if (body.size() > log_.body_bytes_max()) {
     return std::unexpected(make_refusal(RefusalCode::limit_exceeded,
@@ -294,8 +299,10 @@ Outcome<AppendReceipt> NodeImpl::replay(io::Wait& wait, Position position, const
 
 std::optional<Outcome<AppendReceipt>> NodeImpl::find_earlier(io::Wait& wait, TenantId tenant,
                                                              const IdempotencyKey& key) {
-  if (const auto position = proposed_.key_in_flight(tenant, key.key)) {
-    if (wait_applied(wait, *position) != Waiting::Fate::applied && !await_verdict(wait)) {
+  // Meanwhile this node may have come to lead again, and another attempt may be under way.
+  while (const auto position = proposed_.key_in_flight(tenant, key.key)) {
+    if (wait_applied(wait, *position) == Waiting::Fate::applied) break;
+    if (!await_verdict(wait)) {
       return std::unexpected(
           make_refusal(RefusalCode::outcome_unknown,
                        "the node failed, or leads no longer, or the wait was given up, before the entry was "
@@ -338,6 +345,10 @@ Outcome<AppendReceipt> NodeImpl::append_once(io::Wait& wait, const AppendRequest
       refusal.retry_after = 60s;
       return std::unexpected(std::move(refusal));
     }
+    // It may have been deleted, and made anew, while an earlier attempt was waited for.
+    const auto still = resolve(request.tenant);
+    if (!still) return std::unexpected(uphold(wait, still.error()));
+    if ((*still)->id != id) return append_once(wait, request);
   }
   // From here to the proposal nothing suspends: what is checked is what is proposed.
   Outcome<log::EventsBody> body = admit(request, id, options_.limits, derived_, proposed_);
@@ -357,7 +368,15 @@ Outcome<AppendReceipt> NodeImpl::append_once(io::Wait& wait, const AppendRequest
 // A leader that a majority confirms has committed its whole log, and every majority from now on holds it: what is not in it
 // is gone for good (docs/consensus.md, "What became of it").
 bool NodeImpl::await_verdict(io::Wait& wait) {
-  return transport_ != nullptr && !failure_ && !await_read(wait, Consistency::linearizable);
+  // Whose wait has ended need not be deposed: what it proposed may still be on its way to the disk.
+  if (transport_ == nullptr || failure_ || !wait.check()) return false;
+  io::Wait patient = wait.within(verdict_patience);
+  while (true) {
+    const std::optional<Refusal> refusal = await_read(patient, Consistency::linearizable);
+    if (!refusal) return true;
+    // Everybody who waited asks now.
+    if (refusal->code != RefusalCode::overloaded || !patient.sleep(verdict_pause)) return false;
+  }
 }
 
 // Nothing: it is committed and applied.

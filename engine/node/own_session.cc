@@ -1,5 +1,7 @@
 #include "engine/node/own_session.h"
 
+#include <algorithm>
+
 namespace verity::node {
 
 Outcome<SessionRequest> OwnSession::take(io::Wait& wait) {
@@ -7,32 +9,40 @@ Outcome<SessionRequest> OwnSession::take(io::Wait& wait) {
     return std::unexpected(
         Refusal{RefusalCode::cancelled, "the request was given up before it was passed on"});
   };
+  const auto find = [&] {
+    return std::ranges::find_if(sessions_, [&](const auto& session) { return has_room(session.second); });
+  };
   while (true) {
-    if (!session_) {
-      const auto guard = opening_.lock(wait);
-      if (!guard) return cancelled();
-      if (session_) continue;
-      const Outcome<Id128> opened = open_(wait);
-      if (!opened) return std::unexpected(opened.error());
-      session_ = *opened;
-      last_number_ = 0;
-      under_way_.clear();
+    if (const auto session = find(); session != sessions_.end()) {
+      Numbers& numbers = session->second;
+      numbers.under_way.insert(++numbers.last);
+      return SessionRequest{.session = session->first, .number = numbers.last};
     }
-    if (under_way_.empty() || last_number_ + 1 - *under_way_.begin() < requests_kept_) {
-      under_way_.insert(++last_number_);
-      return SessionRequest{.session = *session_, .number = last_number_};
+    if (sessions_.size() >= sessions_max) {
+      if (!has_room_.wait(wait)) return cancelled();
+      continue;
     }
-    if (!given_back_.wait(wait)) return cancelled();
+    const auto guard = opening_.lock(wait);
+    if (!guard) return cancelled();
+    if (find() != sessions_.end()) continue;
+    const Outcome<Id128> opened = open_(wait);
+    if (!opened) return std::unexpected(opened.error());
+    sessions_.try_emplace(*opened);
+    has_room_.notify_all();
   }
 }
 
 void OwnSession::give_back(const SessionRequest& request) {
-  if (session_ == request.session && under_way_.erase(request.number) != 0) given_back_.notify_all();
+  const auto session = sessions_.find(request.session);
+  if (session == sessions_.end()) return;
+  const bool had_room = has_room(session->second);
+  session->second.under_way.erase(request.number);
+  if (!had_room && has_room(session->second)) has_room_.notify_all();
 }
 
 void OwnSession::forget(const Id128& session) {
-  if (session_ == session) session_.reset();
-  given_back_.notify_all();
+  sessions_.erase(session);
+  has_room_.notify_all();
 }
 
 }  // namespace verity::node

@@ -41,20 +41,38 @@ TEST_F(OwnSessionTest, IsOpenedOnceAndNumbersFromOne) {
   EXPECT_EQ(opened, 1);
 }
 
-TEST_F(OwnSessionTest, WhatWouldMakeTheClusterForgetTheOldestWaitsForIt) {
-  std::uint64_t fifth = 0;
+// Of a session the last four are remembered: so far behind the highest nothing may be under way.
+TEST_F(OwnSessionTest, WhatIsNotAnsweredIsNotForgotten) {
   loop.spawn("asks", [&] {
     std::vector<SessionRequest> taken;
     for (int i = 0; i < 4; ++i) taken.push_back(session.take(wait).value());
-    loop.spawn("asks too", [&] { fifth = session.take(wait).value().number; });
+    EXPECT_EQ(opened, 1);
+    session.give_back(taken[1]);  // the first is still under way
+    taken.push_back(session.take(wait).value());
+    EXPECT_EQ(opened, 2);
+    EXPECT_NE(taken[4].session, taken[0].session);
+    session.give_back(taken[0]);
+    EXPECT_EQ(session.take(wait).value().number, taken[0].session < taken[4].session ? 5u : 2u);
+  });
+  loop.run_ready();
+}
+
+TEST_F(OwnSessionTest, WhenAllSessionsAreFullTheNextWaits) {
+  bool has_got = false;
+  loop.spawn("asks", [&] {
+    std::vector<SessionRequest> taken;
+    for (std::size_t i = 0; i < 4 * OwnSession::sessions_max; ++i)
+      taken.push_back(session.take(wait).value());
+    loop.spawn("asks too", [&] { has_got = session.take(wait).has_value(); });
     ASSERT_TRUE(wait.yield());
     session.give_back(taken[1]);
     ASSERT_TRUE(wait.yield());
-    EXPECT_EQ(fifth, 0u);
+    EXPECT_FALSE(has_got);
     session.give_back(taken[0]);
   });
   loop.run_ready();
-  EXPECT_EQ(fifth, 5u);
+  EXPECT_TRUE(has_got);
+  EXPECT_EQ(opened, static_cast<int>(OwnSession::sessions_max));
 }
 
 TEST_F(OwnSessionTest, OneThatIsForgottenIsFollowedByAnother) {

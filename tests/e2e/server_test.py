@@ -169,6 +169,27 @@ class Refusing(TestCase):
         self.assertEqual(server.request("GET", "/health/ready")[0], 503)
         self.assertIn("log/current.segment", server.request("GET", "/status")[2])
 
+    def test_damage_that_is_read_makes_a_lone_node_read_only(self):
+        """Nobody is there to repair it from, although the node could let others in."""
+        small = {"VERITY_SEGMENT_SIZE": "64KB", "VERITY_MAX_BATCH_SIZE": "16KB",
+                 "VERITY_MAX_RECORD_SIZE": "16KB"}
+        server = self.ready(env=small)
+        for number in range(200):
+            append(server, number)
+        self.assertEqual(server.stop(), 0)
+        segment = self.data_dir / "log" / "00000000.segment"
+        content = bytearray(segment.read_bytes())
+        content[content.index(b'{"n": 5}') + 6] ^= 1
+        segment.write_bytes(content)
+        server = self.ready(env=small)
+        self.assertEqual(server.request("GET", "/v1/tenants/default/streams/notes/events?from=5")[0], 500)
+        self.assertEqual(server.request("GET", "/health/ready")[0], 503)
+        status, _, text = server.request("POST", "/v1/tenants/default/streams/notes/events",
+                                         json.dumps([{"type": "noted", "data": {"n": 11}}]),
+                                         {"Content-Type": "application/json"})
+        self.assertEqual((status, json.loads(text)["code"]), (503, "read_only"))
+        self.assertEqual(json.loads(server.request("GET", "/status")[2])["state"], "read_only")
+
     @unittest.skipUnless(os.geteuid() == 0, "mounting a small file system takes root")
     def test_a_full_disk(self):
         small = self.folder / "small"

@@ -238,7 +238,10 @@ class Service {
   void report_recovery(Duration took) {
     const node::NodeStatus status = node_->status();
     logger_.log(status.damage.empty() ? io::LogLevel::info : io::LogLevel::error, target,
-                status.damage.empty() ? "Recovered" : "Recovered with damage: the node is read-only",
+                status.damage.empty() ? "Recovered"
+                : status.state == "read_only"
+                    ? "Recovered with damage: the node is read-only"
+                    : "Recovered with damage: the other nodes are asked for what is lost",
                 {{"state", status.state},
                  {"commit_index", status.commit_index.value},
                  {"applied_index", status.applied_index.value},
