@@ -51,7 +51,7 @@ void check_events(std::string_view bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
-  const int kind = input.take_byte() % 5;
+  const int kind = input.take_byte() % 6;
   if (kind == 0) {
     check_events(input.rest());
   } else if (kind == 1) {
@@ -63,8 +63,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else if (kind == 3) {
     log::MembersBody body;
     check(input.rest(), body);
-  } else {
+  } else if (kind == 4) {
     log::SettledBody body;
+    check(input.rest(), body);
+  } else {
+    log::ReleaseBody body;
     check(input.rest(), body);
   }
   return 0;

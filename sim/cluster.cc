@@ -14,12 +14,19 @@ Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng&
       scenario_(scenario),
       prng_(prng),
       members_change_(scenario.grows() ||
-                      scenario.faults.weights[static_cast<std::size_t>(Disturbance::lost_disk)] != 0) {
+                      scenario.faults.weights[static_cast<std::size_t>(Disturbance::lost_disk)] != 0),
+      releases_(world, scenario.nodes),
+      upgrades_in_the_end_(scenario.upgrades() && prng.chance(2, 3)) {
   if (scenario.faults.damage_class != DamageClass::none) {
     while (harmed_.size() < (scenario.nodes - 1) / 2) harmed_.insert(prng_.below(scenario.nodes));
   }
   for (std::uint64_t node = 1; node <= scenario.nodes; ++node)
     nodes_.push_back(std::make_unique<NodeKeeper>(world, history, scenario, prng, node));
+  for (std::uint64_t node = 1; scenario.upgrades() && node <= scenario.nodes; ++node) {
+    NodeKeeper& keeper = *nodes_[node - 1];
+    keeper.on_started = [this, node](const node::Releases& known) { releases_.started(node, known); };
+    keeper.on_outdated = [this, node](std::string_view why) { releases_.outdated(node, why); };
+  }
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (!is_time_for(i)) nodes_[i]->stay_down();
   }
@@ -38,7 +45,21 @@ void Cluster::look_after() {
     if (is_due && nodes_[i]->host().process() == nullptr && nodes_[i]->next_start() == Instant::never())
       nodes_[i]->start_now();
   }
+  if (scenario_.upgrades()) watch_releases();
   for (const auto& node : nodes_) node->look_after();
+}
+
+// Whoever runs the release before when another one is active is alone, and says why; in the end an operator reads it.
+void Cluster::watch_releases() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const node::Node* const node = nodes_[i]->host().node();
+    if (nodes_[i]->host().is_serving() && node != nullptr)
+      releases_.writes(i + 1, node->status().active_release);
+  }
+  for (const auto& node : nodes_) {
+    const bool must = node->is_healed() && (releases_.is_activated() || upgrades_in_the_end_);
+    if (must && !node->gets_next_release()) node->change_release();
+  }
 }
 
 bool Cluster::has_ended() const {

@@ -5,6 +5,7 @@
 #include "io/base/prng.h"
 #include "sim/history.h"
 #include "sim/node_keeper.h"
+#include "sim/release_judge.h"
 #include "sim/scenario.h"
 #include "sim/world.h"
 
@@ -68,6 +69,7 @@ class Cluster {
   void lose_a_disk();
   void set_one_of_the_clocks();
   bool is_time_for(std::size_t node) const;
+  void watch_releases();
   void cut_links();
 
   World& world_;
@@ -76,6 +78,8 @@ class Cluster {
   Prng& prng_;
   std::set<std::size_t> harmed_;  // nodes whose logs may be damaged
   const bool members_change_;     // in this run
+  ReleaseJudge releases_;
+  const bool upgrades_in_the_end_;  // all nodes, when they heal
   std::vector<std::unique_ptr<NodeKeeper>> nodes_;
 };
 

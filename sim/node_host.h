@@ -74,6 +74,7 @@ class NodeHost {
   Disk& disk() { return disk_; }
   const Disk& disk() const { return disk_; }
   NodeSetup& setup() { return setup_; }
+  const NodeSetup& setup() const { return setup_; }
   Process* process() { return process_.get(); }
   const Process* process() const { return process_.get(); }
   node::Node* node() const { return node_; }  // while it runs

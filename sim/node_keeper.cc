@@ -77,6 +77,7 @@ void NodeKeeper::check_state_goes_on() {
   std::uint64_t boot = 0;
   std::uint64_t view = 0;
   std::uint64_t log_view = 0;
+  std::uint64_t release = 0;
   for (const std::string_view name : {"meta/state.json", "meta/state.copy.json"}) {
     const Bytes bytes = host_.disk().durable_content(name);
     const auto json = scan_json(as_text(bytes));
@@ -84,12 +85,15 @@ void NodeKeeper::check_state_goes_on() {
     boot = std::max(boot, (*json)["boot_number"].number().value_or(0));
     view = std::max(view, (*json)["view"].number().value_or(0));
     log_view = std::max(log_view, (*json)["log_view"].number().value_or(0));
+    release = std::max(release, (*json)["release"]["active"].number().value_or(0));
   }
   if (view < last_view_ || log_view < last_log_view_) {
     world_.fail("the node's promises went back: view " + std::to_string(view) + " after " +
                 std::to_string(last_view_) + ", log view " + std::to_string(log_view) + " after " +
                 std::to_string(last_log_view_));
   }
+  if (release < last_release_) world_.fail("the node's release went back to " + std::to_string(release));
+  last_release_ = release;
   last_view_ = view;
   last_log_view_ = log_view;
   if (boot <= last_boot_) {
@@ -105,6 +109,7 @@ void NodeKeeper::judge_refusal(const Error& error) {
     host_.setup().node.force_recover = false;
     return;
   }
+  if (is_outdated(error)) return;
   const bool is_damage = error.code == ErrorCode::corrupt || error.code == ErrorCode::io_error;
   if (error.code == ErrorCode::out_of_space && disk_was_full_ && !healed_) return;
   if (error.code == ErrorCode::io_error && sync_may_fail_ && !healed_) return;
@@ -119,6 +124,7 @@ void NodeKeeper::judge_refusal(const Error& error) {
 }
 
 void NodeKeeper::judge_failure(const Error& error) {
+  if (is_outdated(error)) return;
   if (error.code == ErrorCode::io_error && sync_may_fail_) {
     sync_failed_ = true;
     sync_may_fail_ = false;  // the device works again after the restart
@@ -161,6 +167,8 @@ void NodeKeeper::look_after() {
 }
 
 void NodeKeeper::start() {
+  running_ = host_.setup().node.releases;
+  if (on_started) on_started(running_);
   host_.start();
   if (held_ && crashes_left_ > 0) {
     --crashes_left_;
@@ -172,6 +180,25 @@ void NodeKeeper::start() {
     host_.process()->crash_at_call(prng_.between(1, prng_.chance(1, 2) ? 40 : 400), *crash_early_);
     crash_early_.reset();
   }
+}
+
+bool NodeKeeper::is_outdated(const Error& error) {
+  const bool is_it = error.code == ErrorCode::unsupported && error.message.contains("activated release");
+  if (!is_it || runs_next_release() || !on_outdated) return false;
+  on_outdated(error.message);
+  host_.setup().node.releases = node::next_releases;
+  return true;
+}
+
+void NodeKeeper::change_release() {
+  node::Releases& releases = host_.setup().node.releases;
+  // Forward rather than back.
+  releases = gets_next_release() && prng_.chance(1, 2) ? node::current_releases : node::next_releases;
+  world_.trace().line(
+      world_.now(), "world",
+      host_.address().host + " gets the program of release " + std::to_string(releases.newest));
+  constexpr std::array ways{Disturbance::clean_restart, Disturbance::kill, Disturbance::power_cut};
+  disturb(ways[prng_.below(ways.size())]);
 }
 
 void NodeKeeper::stay_down() {
@@ -210,6 +237,7 @@ void NodeKeeper::forget_what_it_was() {
   last_boot_ = 0;
   last_view_ = 0;
   last_log_view_ = 0;
+  last_release_ = 0;
   start_at_ = world_.now() + prng_.exponential(200ms);
 }
 
@@ -434,6 +462,9 @@ void NodeKeeper::disturb(Disturbance what) {
       return;
     case Disturbance::damage:
       do_damage();
+      return;
+    case Disturbance::other_release:
+      change_release();
       return;
     case Disturbance::network_trouble:
     case Disturbance::partition:

@@ -12,6 +12,7 @@
 #include "sim/world.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,6 +49,15 @@ class NodeKeeper {
   void free_disk();
   // Both copies of its state are gone, or unreadable; its log is there.
   void lose_state();
+  // The program of the other release is started next, and now if it runs.
+  void change_release();
+  bool runs_next_release() const { return running_.newest == node::next_releases.newest; }
+  bool gets_next_release() const { return host_.setup().node.releases.newest == node::next_releases.newest; }
+  // Its program is started.
+  std::function<void(const node::Releases&)> on_started;
+  // It has stopped, or refuses to start, because of the release that is active; the next one is started.
+  std::function<void(std::string_view why)> on_outdated;
+  bool is_healed() const { return healed_; }
   // Until start_now().
   void stay_down();
   // It comes back on another one.
@@ -93,6 +103,8 @@ class NodeKeeper {
   void judge_failure(const Error& error);
   Ending take_ending();
   void start();
+  // True: the error says so, and the program of the next release is started next.
+  bool is_outdated(const Error& error);
   void do_damage();
   void forget_what_it_was();
   void recovered(std::uint64_t position, const std::string& hash);
@@ -113,6 +125,8 @@ class NodeKeeper {
   NodeHost host_;
 
   Instant start_at_{};
+  node::Releases running_;  // or ran last
+  std::uint64_t last_release_ = 0;
   std::optional<CrashKind> crash_early_;  // during the next start
   bool restart_asked_ = false;
   bool healed_ = false;

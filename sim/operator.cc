@@ -25,4 +25,14 @@ void let_nodes_in(io::Wait& wait, Client& client, const std::vector<std::uint64_
   }
 }
 
+void activate_releases(io::Wait& wait, Client& client) {
+  while (!client.should_end(wait)) {
+    if (!wait.sleep(client.prng.exponential(1s))) return;
+    const auto response = client.ask(wait, {"POST", "/v1/cluster/activate-release", {}, ""});
+    const bool is_fine = !response || response->status == 200 || client.is_excused(code_of(*response)) ||
+                         code_of(*response) == "outcome_unknown";
+    if (!is_fine) client.fail("activating a release", *response);
+  }
+}
+
 }  // namespace verity::sim

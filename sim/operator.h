@@ -7,5 +7,7 @@
 namespace verity::sim {
 
 void let_nodes_in(io::Wait& wait, Client& client, const std::vector<std::uint64_t>& nodes);
+// Now and then activates the newest release that all nodes know.
+void activate_releases(io::Wait& wait, Client& client);
 
 }  // namespace verity::sim

@@ -101,7 +101,7 @@ void draw_cluster(Prng prng, Scenario& scenario) {
   peers.bulk.queue_frames_max = prng.between(8, 256);
   scenario.work.tenant_lifetime = {};  // a node that lags behind tells of the tenant that was
   // How many seeds of ten have it at all, in the order of Disturbance.
-  constexpr std::array<std::uint64_t, disturbance_count> of_10{7, 6, 5, 5, 2, 3, 5, 2, 2, 0, 6, 0};
+  constexpr std::array<std::uint64_t, 12> of_10{7, 6, 5, 5, 2, 3, 5, 2, 2, 0, 6, 0};
   for (std::size_t i = 0; i < of_10.size(); ++i)
     scenario.faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 4) : 0;
   scenario.clocks_are_kept = prng.fork("clocks").chance(1, 2);
@@ -116,7 +116,8 @@ void draw_cluster(Prng prng, Scenario& scenario) {
 // In the order of Disturbance.
 constexpr std::array<std::string_view, disturbance_count> disturbance_names{
     "power_cut",       "kill",       "crash_at_call", "clean_restart", "full_disk", "slow_disk",
-    "network_trouble", "clock_jump", "failed_sync",   "damage",        "partition", "lost_disk"};
+    "network_trouble", "clock_jump", "failed_sync",   "damage",        "partition", "lost_disk",
+    "other_release"};
 
 // In the order of DamageClass.
 constexpr std::array<std::string_view, 8> damage_names{
@@ -257,6 +258,18 @@ const std::vector<Entry>& entries() {
          s.setup.node.tuning.recover_hearing = 2s;
          s.destroys_majority = true;
        }},
+      {{"upgrade", "nodes of a cluster go to the next release and back, one by one, until it is activated"},
+       {{other_release, 6}, {damage, 0}},
+       DamageClass::none,
+       [](Scenario& s) {
+         s.faults.damage_class = DamageClass::none;
+         s.faults.lasts = s.faults.lasts * 2;
+         s.faults.interval = s.faults.interval / 2;
+         Prng prng = Prng(s.seed).fork("upgrade");
+         s.setup.node.tuning.watch_interval = milliseconds(prng.between(10, 300));
+         s.setup.node.activate_after = milliseconds(prng.between(1, 1500));
+         if (prng.chance(1, 3)) s.setup.node.activate_after.reset();
+       }},
   };
   return all;
 }
@@ -350,7 +363,7 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   scenario.faults.interval = milliseconds(rest.between(100, 2000));
   if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
   if (name == cluster_name || name == repair_name || name == "lost_disks" || name == "growth" ||
-      name == "destroyed_majority")
+      name == "destroyed_majority" || name == "upgrade")
     draw_cluster(prng.fork("cluster"), scenario);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;

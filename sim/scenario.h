@@ -44,10 +44,11 @@ enum class Disturbance : std::uint8_t {
   clock_jump,
   failed_sync,
   damage,
-  partition,  // links between nodes are cut, or all are mended
-  lost_disk,  // a node's disk is replaced by an empty one, if the membership stands that now
+  partition,      // links between nodes are cut, or all are mended
+  lost_disk,      // a node's disk is replaced by an empty one, if the membership stands that now
+  other_release,  // a node is started again with the program of the next release, or the one before
 };
-inline constexpr std::size_t disturbance_count = 12;
+inline constexpr std::size_t disturbance_count = 13;
 std::string_view name_of(Disturbance what);  // "power_cut"
 
 struct FaultPlan {
@@ -100,6 +101,7 @@ struct Scenario {
   NodeSetup setup_of(std::uint64_t node) const;      // from 1
   io::Address address_of(std::uint64_t node) const;  // for clients
   io::Address peer_address_of(std::uint64_t node) const;
+  bool upgrades() const { return faults.weights[static_cast<std::size_t>(Disturbance::other_release)] != 0; }
   bool grows() const { return first_nodes != 0 && first_nodes < nodes; }
   std::string describe() const;
 };

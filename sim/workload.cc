@@ -49,6 +49,7 @@ void Workload::start() {
   for (std::uint64_t i = 0; i < crowd_.scenario.work.native_followers; ++i)
     spawn("native follower", i, follow_natively);
   if (crowd_.scenario.work.tenants > 1) spawn("landlord", 0, keep_tenants);
+  if (crowd_.scenario.upgrades()) spawn("operator", 1, activate_releases);
   if (!crowd_.scenario.grows()) return;
   std::vector<std::uint64_t> later;
   for (std::uint64_t node = crowd_.scenario.first_nodes + 1; node <= crowd_.scenario.nodes; ++node)

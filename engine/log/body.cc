@@ -262,6 +262,12 @@ void encode(const SettledBody& body, Bytes& out) {
   put_varint(out, body.change.value);
 }
 
+void encode(const ReleaseBody& body, Bytes& out) {
+  VERITY_ASSERT(body.release > 0);
+  put(out, body_version);
+  put_varint(out, body.release);
+}
+
 Status decode(ByteView bytes, FoundingBody& body) {
   FieldReader reader(bytes, "founding body");
   body.members.clear();
@@ -292,6 +298,13 @@ Status decode(ByteView bytes, SettledBody& body) {
   FieldReader reader(bytes, "settled body");
   reader.byte("version", body_version, body_version);
   body.change = {reader.number("position of the change", 1)};
+  return reader.finish();
+}
+
+Status decode(ByteView bytes, ReleaseBody& body) {
+  FieldReader reader(bytes, "release body");
+  reader.byte("version", body_version, body_version);
+  body.release = static_cast<std::uint32_t>(reader.number("release", 1, UINT32_MAX));
   return reader.finish();
 }
 

@@ -1,5 +1,5 @@
 // What entries carry after their headers: events, changes of the tenant catalogue, the founding of a cluster, changes of its
-// members.
+// members, the activation of a release.
 // Bytes: docs/format/body.md.
 //
 // A decoded body is views into the bytes it was decoded from, which outlive it. Decoders accept exactly what
@@ -161,5 +161,17 @@ struct SettledBody {
 
 void encode(const SettledBody& body, Bytes& out);
 Status decode(ByteView bytes, SettledBody& body);
+
+// ---- releases
+
+// From where this is committed, entries of this release may follow.
+struct ReleaseBody {
+  std::uint32_t release = 0;
+
+  bool operator==(const ReleaseBody&) const = default;
+};
+
+void encode(const ReleaseBody& body, Bytes& out);
+Status decode(ByteView bytes, ReleaseBody& body);
 
 }  // namespace verity::log

@@ -303,5 +303,16 @@ TEST(SettledBody, RoundTripsAndRefuses) {
   EXPECT_FALSE(decode(none, body));
 }
 
+TEST(ReleaseBody, RoundTripsAndRefuses) {
+  Bytes bytes;
+  encode(ReleaseBody{300}, bytes);
+  ReleaseBody body;
+  ASSERT_TRUE(decode(bytes, body));
+  EXPECT_EQ(body.release, 300u);
+  EXPECT_FALSE(decode(ByteView(bytes).first(2), body));
+  const Bytes none{std::byte{1}, std::byte{0}};
+  EXPECT_FALSE(decode(none, body));
+}
+
 }  // namespace
 }  // namespace verity::log

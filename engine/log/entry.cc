@@ -36,6 +36,8 @@ std::string_view describe(EntryKind kind) {
       return "members";
     case EntryKind::settled:
       return "settled";
+    case EntryKind::release:
+      return "release";
   }
   return "unknown";
 }
@@ -75,6 +77,11 @@ Result<EntryHeader> decode_entry_header(ByteView bytes) {
   if (header.format != 1) {
     return fail(ErrorCode::unsupported,
                 "entry format " + std::to_string(header.format) + "; this release knows 1");
+  }
+  if ((header.proposer != 0) != (header.release >= named_since)) {
+    return fail(ErrorCode::corrupt, "entry " + header.position.describe() + " of release " +
+                                        std::to_string(header.release) + " names proposer " +
+                                        std::to_string(header.proposer));
   }
   return header;
 }

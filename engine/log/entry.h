@@ -25,13 +25,17 @@ enum class EntryKind : std::uint16_t {
   tenant = 3,
   session = 4,
   members = 5,
-  settled = 6
+  settled = 6,
+  release = 7
 };
 
-// "founding", "events", "tenant", "session", "members", "settled", or "unknown".
+// "founding", "events", "tenant", "session", "members", "settled", "release", or "unknown".
 std::string_view describe(EntryKind kind);
 
 enum class EntryEncoding : std::uint16_t { plain = 0, encrypted = 1 };
+
+// The first release whose entries name the node that proposed them.
+inline constexpr std::uint32_t named_since = 2;
 
 // As on disk.
 struct EntryHeader {
@@ -49,9 +53,9 @@ struct EntryHeader {
   TenantId tenant;
   Id128 session;
   std::uint64_t request = 0;
-  std::uint32_t release = 0;
+  std::uint32_t release = 0;  // whose format it has
   EntryEncoding encoding = EntryEncoding::plain;
-  std::uint16_t reserved = 0;
+  std::uint16_t proposer = 0;  // the node that proposed it; 0 before named_since
   std::uint32_t key = 0;
   std::uint32_t body_bytes = 0;
   Sha256Digest body_hash;

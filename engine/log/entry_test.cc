@@ -30,6 +30,19 @@ TEST(Entry, ChainHashIsFixedForEver) {
   EXPECT_EQ(sample("x")->hash().describe().substr(0, 16), "4640ab3754000e58");
 }
 
+TEST(Entry, NamesItsProposerSinceTheReleaseThatDoes) {
+  const auto decodes = [](std::uint32_t release, std::uint16_t proposer) {
+    EntryHeader header;
+    header.release = release;
+    header.proposer = proposer;
+    return Entry::decode(Entry::make(header, as_bytes("{}"))->bytes()).has_value();
+  };
+  EXPECT_TRUE(decodes(1, 0));
+  EXPECT_FALSE(decodes(1, 3)) << "a node writes what is not active";
+  EXPECT_TRUE(decodes(2, 3));
+  EXPECT_FALSE(decodes(2, 0));
+}
+
 TEST(Entry, EveryFlippedBitIsFound) {
   const EntryPtr entry = sample("some body");
   Bytes bytes(entry->bytes().begin(), entry->bytes().end());

@@ -80,8 +80,8 @@ class Checker {
     const auto header = header_from(bound);
     const auto hash = chain_hash(bound);
     const bool is_entry = header.magic == EntryHeader::magic_value && header.format == 1;
-    expect(is_entry && header.reserved == 0, name + ": the header is an entry's",
-           name + ": the header is not that of an entry of format 1");
+    expect(is_entry && (header.proposer == 0 || header.release >= named_since),
+           name + ": the header is an entry's", name + ": the header is not that of an entry of format 1");
     expect(header.cluster_id == cluster_id, name + ": of cluster " + cluster_id.describe(),
            name + ": the header is of cluster " + header.cluster_id.describe() + ", the proof of " +
                cluster_id.describe());

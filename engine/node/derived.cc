@@ -8,6 +8,7 @@ Status Derived::apply_body(const log::Entry& entry) {
     case log::EntryKind::founding:
     case log::EntryKind::members:
     case log::EntryKind::settled:
+    case log::EntryKind::release:
       return {};
     case log::EntryKind::tenant: {
       log::TenantBody body;

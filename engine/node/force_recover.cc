@@ -27,7 +27,7 @@ class Listener final : public PeerReceiver {
  public:
   explicit Listener(const consensus::MemberSet& members) : members_(members) {}
 
-  void on_peer_connected(const consensus::Member& peer) override {
+  void on_peer_connected(const consensus::Member& peer, const PeerRelease& /*release*/) override {
     if (members_.contains(peer)) survey.answered.add(peer);
   }
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override {
@@ -119,7 +119,8 @@ Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOpt
                     {"seconds", static_cast<std::uint64_t>(options.tuning.recover_hearing / 1s)}});
   Listener listener(all);
   reach_members(state, *transport);
-  VERITY_TRY(transport->start(wait, [&state] { return identity_of(state); }));
+  VERITY_TRY(
+      transport->start(wait, [&state, known = options.releases] { return identity_of(state, known); }));
   transport->set_receiver(&listener);
   const Instant end = wait.now() + options.tuning.recover_hearing;
   Status status;
@@ -185,7 +186,7 @@ log::EntryPtr refounding_entry(const DurableState& state, const Sha256Digest& pa
   header.position = state.refounding->at;
   header.view = state.log_view;
   header.timestamp = state.refounding->founded_at;
-  header.release = release;
+  header.release = first_release;
   header.parent = parent;
   return log::Entry::make(header, body);
 }

@@ -30,8 +30,9 @@ enum class QuestionKind : std::uint8_t {
   open_session,       // body: nothing; answer: its id
   hand_over,          // body: the id of the node that is to lead, 0: any; answer: the id of the one that does
   change_members,     // body: MembersChange; answer: MembersProgress
+  activate_release,   // body: nothing; answer: the active release and the position of its entry
 };
-inline constexpr std::uint8_t question_kinds = 8;
+inline constexpr std::uint8_t question_kinds = 9;
 
 // How a node is, in its own words.
 struct NodeReport {

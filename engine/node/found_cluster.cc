@@ -1,7 +1,6 @@
 #include "engine/node/found_cluster.h"
 
 #include "engine/node/founding_codec.h"
-#include "engine/node/release.h"
 #include "io/clock.h"
 #include "io/directory.h"
 #include "io/fiber/sync.h"
@@ -51,7 +50,7 @@ class Founder final : public PeerReceiver {
     }
     carry_out(founding_.receive(from, *message, draw()));
   }
-  void on_peer_connected(const consensus::Member& peer) override {
+  void on_peer_connected(const consensus::Member& peer, const PeerRelease& /*release*/) override {
     if (!state_.head_start) carry_out(founding_.connected(peer, draw()));
   }
 
@@ -173,14 +172,15 @@ class Founder final : public PeerReceiver {
 
 }  // namespace
 
-NodeIdentity identity_of(const DurableState& state) {
+NodeIdentity identity_of(const DurableState& state, const Releases& known) {
   return {.member = {state.node_id, state.incarnation},
           .boot_number = state.boot_number,
           .boot_nonce = state.boot_nonce,
           .cluster_name = state.cluster_name,
           .cluster_id = state.is_member ? state.cluster_id : Id128{},
           .epoch = state.is_member ? state.epoch : Id128{},
-          .release = release};
+          .releases = known,
+          .active_release = state.release};
 }
 
 consensus::FoundingRecord founding_record(const DurableState& state) {

@@ -4,6 +4,7 @@
 
 #include "engine/consensus/founding.h"
 #include "engine/node/peer_transport.h"
+#include "engine/node/release.h"
 #include "engine/node/state_file.h"
 #include "io/base/result.h"
 
@@ -16,7 +17,7 @@ struct World;
 namespace verity::node {
 
 // The identity that `state` says.
-NodeIdentity identity_of(const DurableState& state);
+NodeIdentity identity_of(const DurableState& state, const Releases& known);
 // The record that made this node a member.
 consensus::FoundingRecord founding_record(const DurableState& state);
 

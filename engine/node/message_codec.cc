@@ -14,7 +14,6 @@ using consensus::MemberSet;
 using consensus::Message;
 
 constexpr std::uint16_t type_first = 16;  // below are the link's own
-constexpr std::uint16_t version = 1;
 // Of an entry.
 constexpr std::uint8_t flag_settles = 1;
 constexpr std::uint8_t flag_founds = 2;
@@ -112,7 +111,7 @@ struct Writer {
 
 class Reader {
  public:
-  explicit Reader(ByteView bytes) : all_(bytes.size()), bytes_(bytes) {}
+  Reader(ByteView bytes, std::uint32_t newest) : all_(bytes.size()), newest_(newest), bytes_(bytes) {}
 
   template <class T>
   T get() {
@@ -164,6 +163,8 @@ class Reader {
     for (std::uint32_t i = 0; i < count && ok(); ++i) {
       const Result<log::EntryHeader> header = log::decode_entry_header(bytes_.rest());
       if (!header) return refuse(header.error().message), range;
+      if (header->release > newest_)
+        return refuse("an entry of release " + std::to_string(header->release)), range;
       const auto whole = bytes_.take(log::entry_header_bytes + header->body_bytes);
       if (!whole) break;
       Result<log::EntryPtr> entry = log::Entry::decode(*whole);
@@ -190,6 +191,7 @@ class Reader {
 
  private:
   const std::size_t all_;
+  const std::uint32_t newest_;
   ByteReader bytes_;
   std::optional<std::string> why_;
 };
@@ -310,20 +312,27 @@ log::EntryPtr entry_of(const EntryInfo& info) {
   return std::static_pointer_cast<const log::Entry>(info.entry);
 }
 
-PeerMessage encode(const Message& message) {
+PeerMessage encode(const Message& message, std::uint32_t release, NodeId sender) {
   PeerMessage encoded{
       .type = static_cast<std::uint16_t>(type_first + message.index()), .head = {}, .entries = {}};
-  put(encoded.head, version);
+  put(encoded.head, static_cast<std::uint16_t>(release));
+  if (release >= log::named_since) put(encoded.head, static_cast<std::uint8_t>(sender.value));
   put(encoded.head, consensus::view_of(message));
   std::visit(Writer{encoded}, message);
   return encoded;
 }
 
-Result<Message> decode(std::uint16_t type, ByteView payload) {
-  Reader from(payload);
-  if (const auto got = from.get<std::uint16_t>(); from.ok() && got != version) {
-    return fail(ErrorCode::unsupported,
-                "a message of version " + std::to_string(got) + "; this release knows version 1");
+Result<Message> decode(std::uint16_t type, ByteView payload, std::uint32_t newest, NodeId sender) {
+  Reader from(payload, newest);
+  const auto release = from.get<std::uint16_t>();
+  if (from.ok() && (release == 0 || release > newest)) {
+    return fail(ErrorCode::unsupported, "a message of release " + std::to_string(release) +
+                                            "; this program knows release " + std::to_string(newest));
+  }
+  if (release >= log::named_since) {
+    const NodeId named{from.get<std::uint8_t>()};
+    if (from.ok() && named != sender)
+      from.refuse("a message of node " + named.describe() + " comes from node " + sender.describe());
   }
   const auto view = from.get<View>();
   Message message = read(type, view, from);

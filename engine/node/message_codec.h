@@ -12,9 +12,10 @@ Result<consensus::EntryInfo> describe_entry(log::EntryPtr entry);
 // The entry behind what the protocol knows.
 log::EntryPtr entry_of(const consensus::EntryInfo& info);
 
-// Every EntryInfo of a Prepare or Fetched has its entry.
-PeerMessage encode(const consensus::Message& message);
-// corrupt: place and value; unsupported: of another version. Lies that only the protocol can see are left to it.
-Result<consensus::Message> decode(std::uint16_t type, ByteView payload);
+// Every EntryInfo of a Prepare or Fetched has its entry. Written in `release`, by the node `sender`.
+PeerMessage encode(const consensus::Message& message, std::uint32_t release, NodeId sender);
+// corrupt: place and value; unsupported: of a release after `newest`, or holds an entry of one. Lies that only the protocol
+// can see are left to it.
+Result<consensus::Message> decode(std::uint16_t type, ByteView payload, std::uint32_t newest, NodeId sender);
 
 }  // namespace verity::node

@@ -11,6 +11,7 @@
 #include "engine/node/metrics.h"
 #include "engine/node/options.h"
 #include "engine/node/refounding.h"
+#include "engine/node/release.h"
 #include "engine/node/request.h"
 #include "io/base/result.h"
 
@@ -73,6 +74,9 @@ struct NodeStatus {
   consensus::MemberSet voters;         // in this node's log
   std::string members_change;          // what of their last change is still to be done; empty: nothing
   std::uint64_t messages_dropped = 0;  // to them
+  Releases releases;                   // that its program knows
+  ActiveRelease active_release;        // that it writes
+  std::string release_obstacle;  // of a leader: why a release that some know is not active; empty: nothing
   std::uint64_t session_requests_kept = 256;
 };
 
@@ -121,6 +125,9 @@ class Node {
   // Gives the lead to `to`, or to whoever can take it best; any node takes the request. Requests wait meanwhile. Who leads
   // now; not_ready: nobody could take it.
   virtual Outcome<NodeId> hand_over(io::Wait& wait, std::optional<NodeId> to) = 0;
+  // The newest release that all nodes know becomes the active one; any node takes the request. Which it is now; not_ready: a
+  // node does not know what others know, or is not connected.
+  virtual Outcome<ActiveRelease> activate_release(io::Wait& wait) = 0;
   virtual NodeStatus status() const = 0;
   // Serves reads and writes: leads, or follows a leader and is not far behind.
   virtual bool is_ready() const = 0;

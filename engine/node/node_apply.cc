@@ -74,8 +74,8 @@ Status NodeImpl::checkpoint(io::Wait& wait) {
   // An interrupted one would only be half a file more.
   io::Wait patient(wait.loop());
   VERITY_TRY_ASSIGN(const auto guard, deriving_.lock(patient));
-  // A checkpoint says that everything before it is durable.
-  while (log_.durable() < derived_.position) {
+  // A checkpoint says that everything before it is durable, and committed with all that the node's state has to say of it.
+  while (std::min(log_.durable(), log_.committed()) < derived_.position) {
     if (failure_) return std::unexpected(*failure_);
     // A log that has stopped may have given up what the others have committed; the next start gets it from them.
     if (!log_.is_writable()) return {};

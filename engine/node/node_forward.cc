@@ -1,6 +1,5 @@
 // Requests at a node that does not lead: the leader is asked, and answers. And what the nodes tell each other of themselves.
 #include "engine/node/node_impl.h"
-#include "engine/node/release.h"
 
 #include "io/directory.h"
 #include "io/fiber/loop.h"
@@ -201,6 +200,14 @@ Outcome<Bytes> NodeImpl::serve_question(io::Wait& wait, QuestionKind kind, ByteV
       if (!change) return std::unexpected(no_sense(change.error(), RefusalCode::invalid_request));
       return encoded(change_members_here(wait, *change));
     }
+    case QuestionKind::activate_release: {
+      const Outcome<ActiveRelease> active = activate_release_here(wait);
+      if (!active) return std::unexpected(active.error());
+      Bytes answer;
+      put(answer, active->number);
+      put(answer, active->at);
+      return answer;
+    }
     case QuestionKind::read_point:
     case QuestionKind::leader_read_point:
       break;
@@ -240,7 +247,7 @@ void NodeImpl::run_reports(io::Wait& wait) {
                                            .commit_index = now.commit_index,
                                            .applied_index = now.applied_index,
                                            .client_address = options_.client_address,
-                                           .release = release,
+                                           .release = options_.releases.newest,
                                            .disk_free_bytes = disk_free_bytes_,
                                            .has_room = !log_.space_problem()});
     for (const consensus::Member& member : replicator_->members().reachable()) {

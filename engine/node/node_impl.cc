@@ -3,7 +3,6 @@
 #include "engine/node/derived_checkpoint.h"
 #include "engine/node/force_recover.h"
 #include "engine/node/message_codec.h"
-#include "engine/node/release.h"
 #include "io/base/assert.h"
 #include "io/clock.h"
 #include "io/directory.h"
@@ -47,7 +46,7 @@ log::EntryPtr founding_entry(const DurableState& state) {
   header.epoch = state.epoch;
   header.position = Position{1};
   header.timestamp = state.founded_at;
-  header.release = release;
+  header.release = first_release;
   return log::Entry::make(header, body);
 }
 
@@ -168,8 +167,8 @@ Status NodeImpl::run(io::Wait& wait) {
 
 Status NodeImpl::replicate(io::Wait& wait) {
   VERITY_TRY_ASSIGN(consensus::JournalStart start, journal_start(wait));
-  replicator_.emplace(Replicator::Parts{world_, log_, *opened_.meta, *opened_.state, transport_},
-                      options_.consensus, options_.sync_mode, start);
+  replicator_.emplace(Replicator::Parts{world_, log_, *opened_.meta, *opened_.state, transport_}, options_,
+                      start);
   replicator_->on_committed = [this](const std::vector<log::EntryPtr>& entries) { enqueue(entries); };
   replicator_->on_change = [this] { follow_role(); };
   replicator_->on_failure = [this](const Error& error) { fail_with(error); };
@@ -258,6 +257,7 @@ void NodeImpl::repair_damage() {
                                     *opened_.log_directory,
                                     *transport_,
                                     {options_.node_id, opened_.state->incarnation},
+                                    options_.releases.newest,
                                     options_.tuning.scrub_bytes_per_second});
   repairer_->members = [this] {
     return replicator_ ? replicator_->replica().journal().membership().everyone() : consensus::MemberSet();
@@ -395,7 +395,10 @@ NodeStatus NodeImpl::status() const {
   status.damage = outstanding_damage();
   status.session_requests_kept = options_.tuning.session_requests_kept;
   status.peers = peers();
+  status.releases = options_.releases;
+  status.active_release = opened_.state->release;
   if (replicator_) {
+    if (serves()) status.release_obstacle = replicator_->activation().obstacle();
     status.members_change = replicator_->members().unfinished();
     status.voters = replicator_->replica().journal().membership().voters;
   }

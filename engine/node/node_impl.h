@@ -57,6 +57,7 @@ class NodeImpl final : public Node {
                                        std::optional<std::uint32_t> event) override;
   Outcome<std::string> prove_consistency(io::Wait& wait, Position from, Position to) override;
   Outcome<NodeId> hand_over(io::Wait& wait, std::optional<NodeId> to) override;
+  Outcome<ActiveRelease> activate_release(io::Wait& wait) override;
   Outcome<MembersProgress> change_members(io::Wait& wait, const MembersChange& change) override;
   NodeStatus status() const override;
   bool is_ready() const override;
@@ -136,6 +137,9 @@ class NodeImpl final : public Node {
   bool is_alone() const {
     return replicator_ && replicator_->replica().journal().membership().everyone().size() == 1;
   }
+
+  // ---- releases (node_release.cc)
+  Outcome<ActiveRelease> activate_release_here(io::Wait& wait);
 
   // ---- giving the lead away (node_hand_over.cc)
   Outcome<NodeId> hand_over_here(io::Wait& wait, std::optional<NodeId> to);

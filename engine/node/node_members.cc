@@ -51,7 +51,8 @@ Status NodeImpl::join_network(io::Wait& wait) {
   VERITY_TRY_ASSIGN(const auto guard, joining_network_.lock(wait));
   if (is_in_network_) return {};
   DurableState& state = *opened_.state;
-  VERITY_TRY(transport_->start(wait, [&state] { return identity_of(state); }));
+  VERITY_TRY(
+      transport_->start(wait, [&state, known = options_.releases] { return identity_of(state, known); }));
   is_in_network_ = true;
   return {};
 }

@@ -1,4 +1,5 @@
-// What a node looks at every second: whether its disk has room, and whether it should go on leading.
+// What a node looks at every second: whether its disk has room, whether it should go on leading, and whether a release can be
+// activated.
 #include "engine/node/node_impl.h"
 
 #include "io/directory.h"
@@ -7,11 +8,6 @@
 #include "io/logger.h"
 
 namespace verity::node {
-namespace {
-
-constexpr Duration watch_interval = 1s;
-
-}  // namespace
 
 std::optional<std::string> NodeImpl::why_unfit() const {
   if (const auto& problem = log_.space_problem())
@@ -35,7 +31,8 @@ void NodeImpl::run_watch(io::Wait& wait) {
     if (const auto free = opened_.log_directory->free_bytes(wait)) disk_free_bytes_ = *free;
     if (wait.is_cancelled()) return;
     give_away_if_unfit(wait);
-    io::Wait soon = wait.within(watch_interval);
+    if (replicator_ && !leaving_) replicator_->activation().tend(wait.now());
+    io::Wait soon = wait.within(options_.tuning.watch_interval);
     ignore(unfit_.wait(soon), "it is time, or somebody was refused");
     if (wait.is_cancelled()) return;
   }

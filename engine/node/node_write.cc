@@ -1,7 +1,6 @@
 // Requests that change something: checked, proposed, waited for.
 #include "engine/node/admission.h"
 #include "engine/node/node_impl.h"
-#include "engine/node/release.h"
 
 #include "engine/tenant/names.h"
 #include "io/clock.h"
@@ -254,7 +253,6 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
   log::EntryHeader header;
   header.kind = kind;
   header.tenant = tenant;
-  header.release = release;
   if (transport_ != nullptr) header.timestamp = read_clock().now;
   if (session) {
     header.session = session->session;

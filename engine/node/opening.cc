@@ -1,5 +1,6 @@
 #include "engine/node/opening.h"
 
+#include "engine/node/activation.h"
 #include "engine/node/derived_checkpoint.h"
 #include "engine/node/force_recover.h"
 #include "engine/node/found_cluster.h"
@@ -137,6 +138,7 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
   *opened.state = *loaded->state;
   opened.clean_stop = opened.state->running == "stopped";
   VERITY_TRY(check_identity(*opened.state, options));
+  VERITY_TRY(check_release(*opened.state, options.releases));
   if (options.read_only) return {};
   ++opened.state->boot_number;
   opened.state->boot_nonce = world.random.id();
@@ -180,7 +182,8 @@ Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& o
     if (seat.member.id != state.node_id && !seat.address.empty()) addresses.push_back(seat.address);
   }
   transport->reach(addresses);
-  VERITY_TRY(transport->start(wait, [&state] { return identity_of(state); }));
+  VERITY_TRY(
+      transport->start(wait, [&state, known = options.releases] { return identity_of(state, known); }));
   opened.in_network = true;
   return state.is_member ? Status() : found_cluster(wait, world, *opened.meta, state, *transport);
 }
@@ -231,7 +234,8 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
       return save_state(wait, *opened.meta, state);
     };
   }
-  input.apply = [&](const log::EntryPtr& entry) {
+  input.apply = [&](const log::EntryPtr& entry) -> Status {
+    VERITY_TRY(check_release(*entry, options.releases));
     return derive(wait, *entry, *opened.derived, opened.tree_nodes.get());
   };
   VERITY_TRY_ASSIGN(opened.recovered, log::recover(wait, *opened.log_directory, input));
@@ -251,6 +255,7 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
   opened.committed = opened.recovered.committed;
   opened.committed_hash = opened.recovered.committed_head;
   opened.tail = opened.recovered.tail;
+  for (const log::EntryPtr& entry : opened.tail) VERITY_TRY(check_release(*entry, options.releases));
   opened.notes.insert(opened.notes.end(), opened.recovered.notes.begin(), opened.recovered.notes.end());
   opened.damage = opened.recovered.damage;
   return {};

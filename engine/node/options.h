@@ -1,10 +1,12 @@
 // How a node behaves: what the configuration file sets, and constants that the simulator shrinks.
 #pragma once
 
+#include "engine/node/release.h"
 #include "io/base/ids.h"
 #include "io/base/units.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace verity::node {
@@ -37,6 +39,7 @@ struct Tuning {
   std::uint64_t sessions_max = 10'000;        // of clients; the one that wrote longest ago goes
   std::uint64_t session_requests_kept = 256;  // of each, and what a client may have under way
   Duration scrub_pause = 10s;                 // between two rounds of the scrubber
+  Duration watch_interval = 1s;               // between two looks of a node at itself
   ByteCount scrub_bytes_per_second = 32 * MiB;
   ByteCount read_cache_bytes = 32 * MiB;
   Duration recover_hearing = 10s;  // for so long --force-recover hears the other members
@@ -61,6 +64,9 @@ struct NodeOptions {
   Limits limits;
   ConsensusOptions consensus;
   Tuning tuning;
+  Releases releases = current_releases;
+  // How long all nodes have to know a release before it is activated by itself; nothing: an operator says so.
+  std::optional<Duration> activate_after = 24h;
   std::string client_address;  // where this node serves clients: told to the others
   std::string lock_holder;     // one line left in the lock: "verity-server, process 4711"
 };

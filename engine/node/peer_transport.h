@@ -4,6 +4,7 @@
 
 #include "engine/consensus/member.h"
 #include "engine/log/entry.h"
+#include "engine/node/release.h"
 #include "io/base/bytes.h"
 #include "io/base/result.h"
 #include "io/base/units.h"
@@ -40,7 +41,14 @@ struct NodeIdentity {
   std::string cluster_name;
   Id128 cluster_id;
   Id128 epoch;
-  std::uint32_t release = 0;
+  Releases releases;  // that its program knows
+  ActiveRelease active_release;
+};
+
+// What a node that is connected says of releases.
+struct PeerRelease {
+  std::uint32_t newest = 1;  // that its program knows
+  ActiveRelease active;
 };
 
 // One of the other nodes, as the links see it.
@@ -59,7 +67,8 @@ class PeerReceiver {
   virtual ~PeerReceiver() = default;
   // `payload` ends with the call.
   virtual void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) = 0;
-  virtual void on_peer_connected(const consensus::Member& peer) = 0;
+  // Again, when what it says of itself has changed.
+  virtual void on_peer_connected(const consensus::Member& peer, const PeerRelease& release) = 0;
 };
 
 class PeerTransport {

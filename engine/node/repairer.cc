@@ -1,6 +1,7 @@
 #include "engine/node/repairer.h"
 
 #include "engine/node/message_codec.h"
+#include "engine/node/release.h"
 #include "io/base/assert.h"
 #include "io/clock.h"
 #include "io/fiber/loop.h"
@@ -23,14 +24,15 @@ constexpr Duration retry_pause = 500ms;  // doubled with every failure
 constexpr Duration retry_pause_max = 8s;
 
 // The same bytes as the protocol's own, under a type of their own.
+// In the first release, which everybody knows.
 PeerMessage encode_as(std::uint16_t type, const consensus::Message& message) {
-  PeerMessage encoded = encode(message);
+  PeerMessage encoded = encode(message, first_release, NodeId{});
   encoded.type = type;
   return encoded;
 }
 
 std::uint16_t type_of(const consensus::Message& message) {
-  return encode(message).type;
+  return encode(message, first_release, NodeId{}).type;
 }
 
 bool is_chain(const std::vector<log::EntryPtr>& entries, Position first, Sha256Digest parent) {
@@ -51,6 +53,7 @@ Repairer::Repairer(Parts parts)
       log_directory_(parts.log_directory),
       transport_(parts.transport),
       self_(parts.self),
+      newest_release_(parts.newest_release),
       bytes_per_second_(parts.bytes_per_second),
       pause_(retry_pause),
       patience_(answer_patience) {}
@@ -196,7 +199,8 @@ Result<std::vector<log::EntryPtr>> Repairer::ask(io::Wait& wait, const consensus
 void Repairer::on_message(const consensus::Member& from, std::uint16_t type, ByteView payload) {
   static const std::uint16_t fetch_type = type_of(consensus::Fetch{});
   static const std::uint16_t fetched_type = type_of(consensus::Fetched{});
-  Result<consensus::Message> message = decode(type == repair_ask_type ? fetch_type : fetched_type, payload);
+  Result<consensus::Message> message =
+      decode(type == repair_ask_type ? fetch_type : fetched_type, payload, newest_release_, from.id);
   if (!message) {
     world_.logger.log(io::LogLevel::warn, log_target, "a message that makes no sense was ignored",
                       {{"from", from.describe()}, {"error", message.error().describe()}});

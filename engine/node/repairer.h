@@ -37,6 +37,7 @@ class Repairer {
     io::Directory& log_directory;
     PeerTransport& transport;
     consensus::Member self;
+    std::uint32_t newest_release;
     ByteCount bytes_per_second;
   };
 
@@ -83,6 +84,7 @@ class Repairer {
   io::Directory& log_directory_;
   PeerTransport& transport_;
   const consensus::Member self_;
+  const std::uint32_t newest_release_;
   const ByteCount bytes_per_second_;
 
   std::map<std::uint64_t, std::vector<std::string>> damaged_;  // by the sequence of the segment

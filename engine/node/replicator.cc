@@ -4,7 +4,6 @@
 #include "engine/node/found_cluster.h"
 #include "engine/node/founding_codec.h"
 #include "engine/node/message_codec.h"
-#include "engine/node/release.h"
 #include "engine/node/repairer.h"
 #include "io/base/assert.h"
 #include "io/clock.h"
@@ -55,21 +54,28 @@ consensus::EntryRange* range_in(consensus::Message& message) {
 
 }  // namespace
 
-Replicator::Replicator(Parts parts, ConsensusOptions options, SyncMode sync_mode,
-                       const consensus::JournalStart& start)
+Replicator::Replicator(Parts parts, const NodeOptions& options, const consensus::JournalStart& start)
     : world_(parts.world),
       log_(parts.log),
       meta_(parts.meta),
       state_(parts.state),
       transport_(parts.transport),
-      options_(options),
-      sync_mode_(sync_mode),
-      replica_(replica_options(parts.state, options), start, promises_of(parts.state)),
+      options_(options.consensus),
+      sync_mode_(options.sync_mode),
+      known_(options.releases),
+      replica_(replica_options(parts.state, options_), start, promises_of(parts.state)),
       members_({.replica = replica_,
                 .state = parts.state,
                 .transport = parts.transport,
                 .step = [this](const consensus::Input& input) { step(input); },
                 .propose = [this](log::EntryKind kind, ByteView body) { return propose_own(kind, body); }}),
+      activation_(
+          {.replica = replica_,
+           .state = parts.state,
+           .transport = parts.transport,
+           .known = options.releases,
+           .patience = options.activate_after,
+           .propose = [this](log::EntryKind kind, ByteView body) { return propose_own(kind, body); }}),
       prng_(parts.world.random.next()) {
   for (const consensus::EntryInfo& info : start.tail) take(entry_of(info));
 }
@@ -150,6 +156,8 @@ void Replicator::log_durable(std::uint64_t generation) {
 log::EntryPtr Replicator::propose(log::EntryHeader header, ByteView body) {
   VERITY_ASSERT(leads());
   header.view = replica_.view();
+  header.release = activation_.active().number;
+  if (header.release >= log::named_since) header.proposer = static_cast<std::uint16_t>(state_.node_id.value);
   log::EntryPtr entry = log_.propose(header, body);
   Result<consensus::EntryInfo> info = describe_entry(entry);
   VERITY_ASSERT_NOTE(info.has_value(), "this node has made it");
@@ -164,7 +172,6 @@ bool Replicator::propose_own(log::EntryKind kind, ByteView body) {
   if (!leads() || handing_over_ || !running_ || !log_.has_room(body.size())) return false;
   log::EntryHeader header;
   header.kind = kind;
-  header.release = release;
   if (cluster_time) header.timestamp = cluster_time();
   propose(header, body);
   flush_proposals();  // what may be proposed next depends on it
@@ -187,10 +194,12 @@ void Replicator::flush_proposals() {
   if (!proposals_.empty()) step(consensus::Propose{std::exchange(proposals_, {})});
 }
 
-void Replicator::on_peer_connected(const consensus::Member& peer) {
+void Replicator::on_peer_connected(const consensus::Member& peer, const PeerRelease& release) {
   // To a member the next heartbeat, or the next suspicion, says all there is to say.
   if (!replica_.journal().membership().is_voter(peer)) strangers_.push_back(peer);
   members_.connected(peer);
+  activation_.connected(peer, release);
+  if (activation_.is_behind()) saves_work_.notify_one();
   if (on_reconnected) on_reconnected(peer);
 }
 
@@ -215,7 +224,7 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
     if (on_other_message && running_) on_other_message(from, type, payload);
     return;
   }
-  Result<consensus::Message> message = decode(type, payload);
+  Result<consensus::Message> message = decode(type, payload, known_.newest, from.id);
   if (!message) {
     world_.logger.log(io::LogLevel::warn, log_target, "a message that makes no sense was ignored",
                       {{"from", from.describe()}, {"error", message.error().describe()}});
@@ -225,7 +234,8 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
     if (heartbeat->view == replica_.view())
       heard_committed_ = std::max(heard_committed_, heartbeat->committed);
   }
-  step(consensus::Receive{from, std::move(*message)});
+  if (activation_.admits(*message)) return step(consensus::Receive{from, std::move(*message)});
+  saves_work_.notify_one();
 }
 
 bool Replicator::confirm(io::Wait& wait) {
@@ -376,7 +386,11 @@ void Replicator::send(const consensus::Member& to, consensus::Message message) {
     return;
   }
   const bool is_bulk = std::holds_alternative<consensus::Fetched>(message);
-  transport_->send(to, is_bulk ? PeerLane::bulk : PeerLane::control, encode(message));
+  send_now(to, is_bulk ? PeerLane::bulk : PeerLane::control, message);
+}
+
+void Replicator::send_now(const consensus::Member& to, PeerLane lane, const consensus::Message& message) {
+  transport_->send(to, lane, encode(message, activation_.active().number, state_.node_id));
 }
 
 // Entries that the core no longer holds one by one. They are committed, so they are the same whenever they are read.
@@ -408,7 +422,7 @@ void Replicator::run_bulk(io::Wait& wait) {
       // Nobody waits for a backup that is far behind; clients wait for this node, which rests as long as that took. A candidate
       // that is filled is waited for.
       const bool can_wait = std::holds_alternative<consensus::Prepare>(next.message);
-      transport_->send(next.to, PeerLane::bulk, encode(next.message));
+      send_now(next.to, PeerLane::bulk, next.message);
       const Duration rest = std::min<Duration>(wait.now() - begun, bulk_rest_max);
       if (can_wait) ignore(wait.sleep(rest), "the loop looks whether it goes on");
     } else {
@@ -445,19 +459,22 @@ void Replicator::replace(const consensus::ReplaceLog& effect) {
 }
 
 void Replicator::commit(Position position) {
-  tell_log_committed();
   std::vector<log::EntryPtr> entries;
   while (!uncommitted_.empty() && uncommitted_.front()->position() <= position) {
     uncommitted_bytes_ -= uncommitted_.front()->bytes().size();
     entries.push_back(std::move(uncommitted_.front()));
     uncommitted_.pop_front();
+    activation_.committed(*entries.back());
   }
+  if (activation_.is_behind()) saves_work_.notify_one();
+  tell_log_committed();
   if (on_committed && !entries.empty()) on_committed(entries);
 }
 
-// The state says what the membership is where the log says that it is committed.
+// The state says what the membership is, and the release, where the log says that it is committed.
 void Replicator::tell_log_committed() {
-  log_.set_committed(std::min(replica_.journal().committed(), members_.commit_limit()));
+  log_.set_committed(
+      std::min({replica_.journal().committed(), members_.commit_limit(), activation_.commit_limit()}));
 }
 
 void Replicator::leave() {
@@ -465,10 +482,22 @@ void Replicator::leave() {
                                          " is no member of the cluster any more; its process ends"});
 }
 
+void Replicator::state_saved() {
+  members_.saved();
+  if (activation_.saved()) {
+    const ActiveRelease& active = activation_.active();
+    world_.logger.log(io::LogLevel::info, log_target, "A release was activated",
+                      {{"release", std::uint64_t{active.number}}, {"entry", active.at.value}});
+    if (Status known = check_release(state_, known_); !known) return fail_with(known.error());
+    changed();
+  }
+  if (running_) tell_log_committed();
+}
+
 // The last of several promises stands for all of them.
 void Replicator::run_promises(io::Wait& wait) {
   while (true) {
-    if (saves_.empty() && !members_.is_behind()) {
+    if (saves_.empty() && !is_state_behind()) {
       if (!running_ || !saves_work_.wait(wait)) return;
       continue;
     }
@@ -482,12 +511,12 @@ void Replicator::run_promises(io::Wait& wait) {
       state_.unknown_from = save->promises.unknown_from;
     }
     members_.write_down();
+    activation_.write_down();
     if (log_.durable().value > 0)
       state_.founded = true;        // from now on a log without entries is a damaged one
     io::Wait patient(wait.loop());  // half a promise is none
     if (Status saved = save_state(patient, meta_, state_); !saved) return fail_with(saved.error());
-    members_.saved();
-    if (running_) tell_log_committed();
+    state_saved();
     if (save) step(consensus::PromisesSaved{save->number});
   }
 }

@@ -11,6 +11,7 @@
 
 #include "engine/consensus/replica.h"
 #include "engine/log/log.h"
+#include "engine/node/activation.h"
 #include "engine/node/members.h"
 #include "engine/node/options.h"
 #include "engine/node/peer_transport.h"
@@ -41,7 +42,7 @@ class Replicator final : public PeerReceiver {
     PeerTransport* transport;  // null: there is nobody else
   };
 
-  Replicator(Parts parts, ConsensusOptions options, SyncMode sync_mode, const consensus::JournalStart& start);
+  Replicator(Parts parts, const NodeOptions& options, const consensus::JournalStart& start);
   ~Replicator() override;
 
   // Entries that will never change, in order, each once.
@@ -80,7 +81,7 @@ class Replicator final : public PeerReceiver {
   const consensus::Replica& replica() const { return replica_; }
   ByteCount uncommitted_bytes() const { return uncommitted_bytes_; }
 
-  // Gives the entry its place and sends it on its way. Requires leads().
+  // Gives the entry its place and release, and sends it on its way. Requires leads().
   log::EntryPtr propose(log::EntryHeader header, ByteView body);
   // Suspends until a majority has agreed, after the call began, that this node leads, and everything is committed that
   // was before. False: it does not lead, or the wait ended.
@@ -91,11 +92,13 @@ class Replicator final : public PeerReceiver {
   bool hand_over(io::Wait& wait, NodeId to);
   bool is_handing_over() const { return handing_over_; }
 
+  Activation& activation() { return activation_; }
+  const Activation& activation() const { return activation_; }
   Members& members() { return members_; }
   const Members& members() const { return members_; }
 
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override;
-  void on_peer_connected(const consensus::Member& peer) override;
+  void on_peer_connected(const consensus::Member& peer, const PeerRelease& release) override;
 
  private:
   struct Question {
@@ -111,6 +114,9 @@ class Replicator final : public PeerReceiver {
   bool propose_own(log::EntryKind kind, ByteView body);
   void run_promises(io::Wait& wait);
   void tell_log_committed();
+  bool is_state_behind() const { return members_.is_behind() || activation_.is_behind(); }
+  void state_saved();
+  void send_now(const consensus::Member& to, PeerLane lane, const consensus::Message& message);
   void leave();
   void run_timers(io::Wait& wait);
   void run_bulk(io::Wait& wait);
@@ -142,8 +148,10 @@ class Replicator final : public PeerReceiver {
   PeerTransport* const transport_;
   const ConsensusOptions options_;
   const SyncMode sync_mode_;
+  const Releases known_;
   consensus::Replica replica_;
   Members members_;
+  Activation activation_;
   Prng prng_;
 
   std::vector<consensus::EntryInfo> proposals_;  // in the log, not yet in the replica

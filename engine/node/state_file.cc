@@ -151,6 +151,7 @@ std::string encode_state(const DurableState& state) {
   }
   json["members"] = std::move(members);
   json["refounding"] = state.refounding ? refounding_to(*state.refounding) : Json(nullptr);
+  json["release"] = {{"active", state.release.number}, {"at", state.release.at.value}};
   std::string text = json.dump(2);
   text.resize(text.size() - 2);  // "\n}"
   text += ",\n  ";
@@ -206,6 +207,10 @@ Result<DurableState> decode_state(std::string_view text) {
     // Not written by releases before it.
     if (const auto refounding = json.find("refounding"); refounding != json.end() && !refounding->is_null())
       state.refounding = refounding_from(*refounding);
+    if (const auto release = json.find("release"); release != json.end()) {
+      state.release = {release->at("active").get<std::uint32_t>(),
+                       Position{release->at("at").get<std::uint64_t>()}};
+    }
     return state;
   } catch (const std::exception& error) {
     return bad(error.what());

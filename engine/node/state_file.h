@@ -3,6 +3,7 @@
 
 #include "engine/consensus/member.h"
 #include "engine/node/refounding.h"
+#include "engine/node/release.h"
 #include "io/base/ids.h"
 #include "io/base/result.h"
 #include "io/base/units.h"
@@ -64,6 +65,7 @@ struct DurableState {
   Position durable_position;        // at the last clean stop; 0 before the first
   MembersRecord members;
   std::optional<Refounding> refounding;  // the last --force-recover, if there was one
+  ActiveRelease release;
 
   bool operator==(const DurableState&) const = default;
 };

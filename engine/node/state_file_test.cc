@@ -24,6 +24,7 @@ DurableState sample() {
   state.members.before.add(self);
   state.members.seats = {
       {self, ""}, {{NodeId{2}, state.epoch}, "node2:7001"}, {{NodeId{3}, state.epoch}, ""}};
+  state.release = {2, Position{35}};
   return state;
 }
 

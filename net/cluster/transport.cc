@@ -29,7 +29,10 @@ peer::Hello hello_of(const node::NodeIdentity& identity, const io::Address& addr
           .cluster_name = identity.cluster_name,
           .cluster_id = identity.cluster_id,
           .epoch = identity.epoch,
-          .release = identity.release,
+          .release = identity.releases.newest,
+          .oldest_release = identity.releases.oldest,
+          .active_release = identity.active_release.number,
+          .activated_by = identity.active_release.at,
           .address = address.describe()};
 }
 
@@ -69,14 +72,14 @@ void Transport::stop(io::Wait& wait) {
 
 void Transport::set_receiver(node::PeerReceiver* receiver) {
   receiver_ = receiver;
-  for (const auto& [id, identity] : connected_) {
-    if (receiver_ != nullptr) receiver_->on_peer_connected(member_of(identity));
+  for (const auto& [id, peer] : connected_) {
+    if (receiver_ != nullptr) receiver_->on_peer_connected(member_of(peer.identity), peer.release);
   }
 }
 
 bool Transport::send(const consensus::Member& to, node::PeerLane lane, node::PeerMessage message) {
   const auto known = connected_.find(to.id);
-  if (peers_ == nullptr || known == connected_.end() || member_of(known->second) != to) {
+  if (peers_ == nullptr || known == connected_.end() || member_of(known->second.identity) != to) {
     ++unconnected_;
     return false;
   }
@@ -90,7 +93,7 @@ bool Transport::send(const consensus::Member& to, node::PeerLane lane, node::Pee
 
 bool Transport::is_connected(const consensus::Member& peer) const {
   const auto known = connected_.find(peer.id);
-  return known != connected_.end() && member_of(known->second) == peer;
+  return known != connected_.end() && member_of(known->second.identity) == peer;
 }
 
 void Transport::reach(const std::vector<std::string>& addresses) {
@@ -130,14 +133,15 @@ void Transport::on_message(const peer::PeerIdentity& from, peer::Lane /*lane*/, 
 
 void Transport::on_connected(const peer::Hello& peer, peer::Lane lane) {
   if (lane != peer::Lane::control) return;
-  connected_.insert_or_assign(peer.identity.id, peer.identity);
-  if (receiver_ != nullptr) receiver_->on_peer_connected(member_of(peer.identity));
+  const node::PeerRelease release{peer.release, {peer.active_release, peer.activated_by}};
+  connected_.insert_or_assign(peer.identity.id, Connected{peer.identity, release});
+  if (receiver_ != nullptr) receiver_->on_peer_connected(member_of(peer.identity), release);
 }
 
 void Transport::on_disconnected(const peer::PeerIdentity& peer, peer::Lane lane,
                                 std::string_view /*reason*/) {
   const auto known = connected_.find(peer.id);
-  if (lane == peer::Lane::control && known != connected_.end() && known->second == peer)
+  if (lane == peer::Lane::control && known != connected_.end() && known->second.identity == peer)
     connected_.erase(known);
 }
 

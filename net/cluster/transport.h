@@ -35,9 +35,13 @@ class Transport final : public node::PeerTransport, private peer::PeerEvents {
   const peer::PeerOptions options_;
   std::unique_ptr<peer::Peers> peers_;
   node::PeerReceiver* receiver_ = nullptr;
-  std::vector<io::Address> reached_;                // besides those that are configured
-  std::map<NodeId, peer::PeerIdentity> connected_;  // on the control lane
-  std::uint64_t unconnected_ = 0;                   // messages to somebody who was not
+  std::vector<io::Address> reached_;  // besides those that are configured
+  struct Connected {
+    peer::PeerIdentity identity;
+    node::PeerRelease release;
+  };
+  std::map<NodeId, Connected> connected_;  // on the control lane
+  std::uint64_t unconnected_ = 0;          // messages to somebody who was not
 };
 
 }  // namespace verity::cluster

@@ -1,5 +1,8 @@
 #include "net/peer/admission.h"
 
+#include <string>
+#include <utility>
+
 namespace verity::peer {
 
 namespace {
@@ -43,6 +46,23 @@ std::optional<Refusal> conflict(const Hello& theirs, const PeerIdentity& other, 
   return std::nullopt;  // it was restarted
 }
 
+std::string releases(const Hello& hello) {
+  const std::string newest = std::to_string(hello.release);
+  return hello.oldest_release == hello.release
+             ? "release " + newest
+             : "the releases " + std::to_string(hello.oldest_release) + " to " + newest;
+}
+
+// What the one writes the other has to be able to read. Who is blank has nothing to read yet, and follows.
+std::optional<std::string> why_not_understood(const Hello& a, const Hello& b) {
+  if (a.release < b.oldest_release)
+    return node(a) + " knows " + releases(a) + ", " + node(b) + " knows " + releases(b);
+  if (a.release >= b.active_release || b.cluster_id.is_zero()) return std::nullopt;
+  return node(a) + " knows " + releases(a) + ", and entry " + b.activated_by.describe() +
+         " of the cluster activated release " + std::to_string(b.active_release) + ", as " + node(b) +
+         " says";
+}
+
 }  // namespace
 
 std::optional<Refusal> judge(const Hello& ours, const Hello& theirs,
@@ -78,6 +98,9 @@ std::optional<Refusal> judge(const Hello& ours, const Hello& theirs,
     return refuse(RefusalCode::other_epoch, node(theirs) + " is of epoch " + theirs.epoch.describe() + ", " +
                                                 node(ours) + " of epoch " + ours.epoch.describe() +
                                                 ": the cluster was founded anew");
+  }
+  for (const auto& [a, b] : {std::pair(&ours, &theirs), std::pair(&theirs, &ours)}) {
+    if (auto why = why_not_understood(*a, *b)) return refuse(RefusalCode::other_release, *std::move(why));
   }
   for (const PeerIdentity& other : connected) {
     if (auto refusal = conflict(theirs, other, by)) return refusal;

@@ -39,7 +39,45 @@ const std::vector<Case> cases = {
      [](Hello&, Hello&, auto& connected) { connected = {hello_of(3).identity}; },
      {},
      ""},
-    {"another release", [](Hello&, Hello& theirs, auto&) { theirs.release = 9; }, {}, ""},
+    {"a later release", [](Hello&, Hello& theirs, auto&) { theirs.release = 9; }, {}, ""},
+    {"they have learned of an activation first",
+     [](Hello& ours, Hello& theirs, auto&) { ours.release = theirs.release = theirs.active_release = 2; },
+     {},
+     ""},
+    {"a blank node of a later release whose first release is active",
+     [](Hello& ours, Hello& theirs, auto&) {
+       ours.release = ours.active_release = theirs.release = 2;
+       theirs.cluster_id = theirs.epoch = Id128{};
+     },
+     {},
+     ""},
+    {"they do not know what we have activated",
+     [](Hello& ours, Hello&, auto&) {
+       ours.release = ours.active_release = 2;
+       ours.activated_by = Position{42};
+     },
+     RefusalCode::other_release,
+     "node 2 knows release 1, and entry 42 of the cluster activated release 2, as node 1 says"},
+    {"we do not know what they have activated",
+     [](Hello&, Hello& theirs, auto&) {
+       theirs.release = theirs.active_release = 2;
+       theirs.activated_by = Position{42};
+     },
+     RefusalCode::other_release,
+     "node 1 knows release 1, and entry 42 of the cluster activated release 2, as node 2 says"},
+    {"they are blank and do not know what we have activated",
+     [](Hello& ours, Hello& theirs, auto&) {
+       ours.release = ours.active_release = 2;
+       theirs.cluster_id = theirs.epoch = Id128{};
+     },
+     RefusalCode::other_release,
+     "node 2 knows release 1, and entry 0 of the cluster activated release 2, as node 1 says"},
+    {"no release in common",
+     [](Hello& ours, Hello& theirs, auto&) {
+       ours.release = 2;
+       theirs.oldest_release = 3, theirs.release = 4;
+     },
+     RefusalCode::other_release, "node 1 knows the releases 1 to 2, node 2 knows the releases 3 to 4"},
     {"protocols that overlap",
      [](Hello& ours, Hello& theirs, auto&) {
        ours.protocol_max = 2;

@@ -12,6 +12,7 @@ constexpr std::array<std::string_view, refusal_code_count> code_names = {
     "unknown",          "malformed",        "other_cluster_name", "other_cluster", "other_epoch",
     "protocol_too_old", "protocol_too_new", "bad_node_id",        "self",          "own_node_id",
     "node_id_taken",    "stale_boot",       "identity_changed",   "duplicate",     "stopping",
+    "other_release",
 };
 
 template <class Length>
@@ -85,6 +86,9 @@ Bytes encode_hello(const HelloFrame& frame) {
   put(out, hello.cluster_id);
   put(out, hello.epoch);
   put(out, hello.release);
+  put(out, hello.oldest_release);
+  put(out, hello.active_release);
+  put(out, hello.activated_by);
   put(out, frame.lane);
   put(out, frame.number_from);
   put_text<std::uint8_t>(out, hello.cluster_name);
@@ -105,6 +109,9 @@ Result<HelloFrame> decode_hello(ByteView payload) {
   hello.cluster_id = fields.number<Id128>();
   hello.epoch = fields.number<Id128>();
   hello.release = fields.number<std::uint32_t>();
+  hello.oldest_release = fields.number<std::uint32_t>();
+  hello.active_release = fields.number<std::uint32_t>();
+  hello.activated_by = fields.number<Position>();
   const auto lane = fields.number<std::uint8_t>();
   frame.number_from = fields.number<std::uint64_t>();
   hello.cluster_name = fields.text<std::uint8_t>();

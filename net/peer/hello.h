@@ -39,8 +39,11 @@ struct Hello {
   std::string cluster_name;
   Id128 cluster_id;  // zeros: blank, belongs to no cluster yet
   Id128 epoch;
-  std::uint32_t release = 0;
-  std::string address;  // where this node says it can be reached
+  std::uint32_t release = 1;         // the newest that it knows
+  std::uint32_t oldest_release = 1;  // that it knows
+  std::uint32_t active_release = 1;  // that it writes
+  Position activated_by;             // 0: the cluster was founded in it
+  std::string address;               // where this node says it can be reached
 
   bool operator==(const Hello&) const = default;
   std::string describe() const;
@@ -61,8 +64,9 @@ enum class RefusalCode : std::uint16_t {
   identity_changed,
   duplicate,
   stopping,
+  other_release,
 };
-inline constexpr std::size_t refusal_code_count = 15;  // with 0, which stands for codes of later versions
+inline constexpr std::size_t refusal_code_count = 16;  // with 0, which stands for codes of later versions
 
 // Stable name, such as "other_cluster"; "unknown" for codes of later versions.
 std::string_view describe(RefusalCode code);

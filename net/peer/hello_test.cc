@@ -27,6 +27,9 @@ RC_GTEST_PROP(HelloTest, ComesBackAsItWas, ()) {
   hello.cluster_id = any_id();
   hello.epoch = any_id();
   hello.release = *rc::gen::arbitrary<std::uint32_t>();
+  hello.oldest_release = *rc::gen::arbitrary<std::uint32_t>();
+  hello.active_release = *rc::gen::arbitrary<std::uint32_t>();
+  hello.activated_by = Position{*rc::gen::arbitrary<std::uint64_t>()};
   hello.address = *rc::gen::string<std::string>();
   const Bytes bytes = encode_hello(frame);
   const auto decoded = decode_hello(bytes);

@@ -274,6 +274,13 @@ void transfer_leader(const Exchange& exchange) {
   exchange.response.body = "{\"leader\":" + leader->describe() + "}\n";
 }
 
+void activate_release(const Exchange& exchange) {
+  const auto active = exchange.context.node().activate_release(exchange.wait);
+  if (!active) return exchange.refuse(active.error());
+  exchange.response.body = "{\"active_release\":" + std::to_string(active->number) +
+                           ",\"activated_by\":" + active->at.describe() + "}\n";
+}
+
 void change_members(const Exchange& exchange) {
   const auto change = http::parse_members_change(exchange.target);
   if (!change) return exchange.refuse(change.error());
@@ -345,6 +352,7 @@ constexpr std::array client_routes = std::to_array<Route>({
     {"/v1/head", Method::get, get_head},
     {"/v1/proofs/inclusion", Method::get, prove_inclusion},
     {"/v1/proofs/consistency", Method::get, prove_consistency},
+    {"/v1/cluster/activate-release", Method::post, activate_release},
     {"/v1/cluster/members", Method::post, change_members},
     {"/v1/cluster/transfer-leader", Method::post, transfer_leader},
     {"/health/live", Method::get, get_live, false},

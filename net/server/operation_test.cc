@@ -29,6 +29,8 @@ TEST_F(Operation, HealthStatusHeadAndTenants) {
     EXPECT_TRUE(ask(wait, "GET", "/v1/proofs/consistency?from=1&size=2").has("is not known here"));
     EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader?to=3").has("{\"leader\":3}"));
     EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader").has("{\"leader\":2}"));
+    EXPECT_TRUE(
+        ask(wait, "POST", "/v1/cluster/activate-release").has("{\"active_release\":2,\"activated_by\":42}"));
     EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader?to=8").has("the id of a node, 1 to 7"));
     EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/transfer-leader?node=3").has("is not known here"));
     const auto change = ask(wait, "POST", "/v1/cluster/members?add=2=node2:7001,3=node3:7001&remove=4");

@@ -1,7 +1,6 @@
 #include "net/server/status.h"
 
 #include "engine/node/node.h"
-#include "engine/node/release.h"
 #include "io/clock.h"
 #include "net/http/json_writer.h"
 #include "net/server/context.h"
@@ -103,7 +102,11 @@ void append_status(std::string& out, const Context& context) {
   add(out, ",\"epoch\":", status.epoch.describe());
   if (status.refounding) add_refounding(out, *status.refounding);
   add(out, ",\"tenants\":", status.tenants);
-  add(out, ",\"release\":", std::uint64_t{node::release});
+  add(out, ",\"release\":", status.releases.newest);
+  add(out, ",\"oldest_release\":", status.releases.oldest);
+  add(out, ",\"active_release\":", status.active_release.number);
+  add(out, ",\"activated_by\":", status.active_release.at.value);
+  if (!status.release_obstacle.empty()) add(out, ",\"release_obstacle\":", status.release_obstacle);
   add(out, ",\"disk_free_bytes\":", status.disk_free_bytes);
   out += ",\"index_ready\":";
   out += status.index_ready ? "true" : "false";

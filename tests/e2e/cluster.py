@@ -5,7 +5,7 @@ import json
 import socket
 import time
 
-from harness import PATIENCE
+from harness import PATIENCE, SERVER
 
 # Patient enough for a machine that does other things meanwhile.
 TIMING = {"VERITY_HEARTBEAT_INTERVAL": "50ms", "VERITY_ELECTION_TIMEOUT_MIN": "400ms",
@@ -31,6 +31,7 @@ class Cluster:
         self.environment = environment or {}
         self.timing = TIMING
         self.links = None  # or what nodes reach each other through
+        self.binary = SERVER  # of whoever is started
         ports = free_ports(size)
         self.addresses = {i + 1: f"127.0.0.1:{port}" for i, port in enumerate(ports)}
         self.nodes = {}
@@ -52,7 +53,7 @@ class Cluster:
         peers = ",".join(self.links.address(node, other) if self.links else address
                          for other, address in self.addresses.items() if other != node)
         return self.case.start("--node-id", str(node), "--cluster-peers", peers, *arguments,
-                               data_dir=self.data_dir(node),
+                               data_dir=self.data_dir(node), binary=self.binary,
                                env=TIMING | self.environment | {"VERITY_CLUSTER_ADDRESS": self.addresses[node]})
 
     def kill(self, node):

@@ -14,7 +14,7 @@ class Configuration(TestCase):
                      "--validate", "-h, --help", "-V, --version"):
             self.assertIn("\n    " + flag, process.stdout)
         self.assertEqual(run(SERVER, "-h").stdout, process.stdout)
-        self.assertRegex(self.assertFine(run(SERVER, "--version")).stdout, r"^verity-server \d+\.\d+\.\d+\n$")
+        self.assertRegex(self.assertFine(run(SERVER, "--version")).stdout, r"^verity-server \d+\.\d+\.\d+, release \d+\n$")
         self.assertRegex(self.assertFine(run(ADMIN, "--version")).stdout, r"^verity-admin \d+\.\d+\.\d+\n$")
 
     def test_validate_prints_what_would_act(self):

@@ -1,6 +1,7 @@
 """Starts the real binaries on free loopback ports with a directory of their own, and cleans up behind them.
 
-The binaries are named by VERITY_SERVER_BINARY and VERITY_ADMIN_BINARY (meson sets them).
+The binaries are named by VERITY_SERVER_BINARY, VERITY_NEXT_SERVER_BINARY (the server of the next release) and
+VERITY_ADMIN_BINARY (meson sets them).
 """
 
 import http.client
@@ -16,6 +17,7 @@ import time
 import unittest
 
 SERVER = os.environ["VERITY_SERVER_BINARY"]
+NEXT_SERVER = os.environ.get("VERITY_NEXT_SERVER_BINARY")
 ADMIN = os.environ["VERITY_ADMIN_BINARY"]
 PATIENCE = 60  # seconds; generous, because machines that test are busy
 
@@ -36,10 +38,10 @@ def run(binary, *arguments, env=None, stdin=None, cwd=None, timeout=PATIENCE):
 class Server:
     """One running verity-server. Its log lines are collected as they come."""
 
-    def __init__(self, data_dir, *arguments, env=None, cwd=None):
+    def __init__(self, data_dir, *arguments, env=None, cwd=None, binary=SERVER):
         environment = {"VERITY_BIND_ADDRESS": "127.0.0.1:0", "VERITY_METRICS_ADDRESS": "127.0.0.1:0"}
         environment.update(env or {})
-        self.process = subprocess.Popen([SERVER, "--data-dir", str(data_dir), *arguments], cwd=cwd,
+        self.process = subprocess.Popen([binary, "--data-dir", str(data_dir), *arguments], cwd=cwd,
                                         env=clean_environment(environment), stderr=subprocess.PIPE,
                                         stdout=subprocess.DEVNULL, text=True)
         self.lines = []

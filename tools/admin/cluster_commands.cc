@@ -62,6 +62,17 @@ std::string lag_text(std::uint64_t commit, const Json& of) {
   return lag ? std::to_string(*lag) : std::string();
 }
 
+// Empty while there is nothing to say: all know one release, and it is active.
+std::string release_line(const Json& status) {
+  const std::uint64_t active = number_of(status, "active_release");
+  std::uint64_t newest = number_of(status, "release");
+  for (const Json& peer : peers_of(status)) newest = std::max(newest, number_of(peer, "release"));
+  if (newest <= active) return {};
+  const std::string obstacle = text_of(status, "release_obstacle");
+  return "release " + std::to_string(active) + " is active" + (obstacle.empty() ? "" : ": " + obstacle) +
+         "\n";
+}
+
 std::string table_of(const Context& context, const Json& status) {
   using Align = Table::Align;
   Table table({{"id", Align::right},
@@ -88,7 +99,7 @@ std::string table_of(const Context& context, const Json& status) {
     const std::string last_seen = text_of(peer, "last_seen");
     add(peer, text_of(peer, "id"), text_of(peer, "address"), last_seen.empty() ? "never" : last_seen);
   }
-  return table.text();
+  return table.text() + release_line(status);
 }
 
 // "1, 2, 3"
@@ -159,6 +170,21 @@ int transfer_leader(const Context& context, std::optional<std::uint64_t> to) {
   const Json answer = Json::parse(response->body, nullptr, false);
   print(context.json || !answer.is_object() ? response->body
                                             : "node " + text_of(answer, "leader") + " leads\n");
+  return exit_fine;
+}
+
+int activate_release(const Context& context) {
+  HttpClient client(context.server);
+  const auto response = call(context, client, {.method = "POST", .path = "/v1/cluster/activate-release"});
+  if (!response) return exit_failure;
+  const Json answer = Json::parse(response->body, nullptr, false);
+  if (context.json || !answer.is_object()) {
+    print(response->body);
+    return exit_fine;
+  }
+  const std::string entry = text_of(answer, "activated_by");
+  print("release " + text_of(answer, "active_release") + " is active" +
+        (entry == "0" ? ", since the cluster was founded" : ", by entry " + entry) + "\n");
   return exit_fine;
 }
 

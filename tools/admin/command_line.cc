@@ -90,6 +90,8 @@ class CommandLineBuilder {
                              [this] { return transfer_leader(arguments_.context, arguments_.to_node); });
     transfer->add_option("--to", arguments_.to_node, "Its id (default: whoever can take it best)")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{7}));
+    add(cluster, "activate-release", "Use the newest release that all nodes know; there is no way back",
+        [this] { return activate_release(arguments_.context); });
     const auto take_nodes = [&](CLI::App* command, const std::string& help) {
       command->add_option("NODE", arguments_.nodes, help)->required();
       command->add_option("--timeout", arguments_.timeout_seconds, "Seconds to wait (default 60)")

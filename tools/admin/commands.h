@@ -30,6 +30,7 @@ int show_cluster(const Context& context);
 // when that has not come about in time.
 int wait_until_healthy(const Context& context, std::uint64_t timeout_seconds);
 // Gives the lead to that node, or to whoever can take it best; fine when another node leads, or it did already.
+int activate_release(const Context& context);
 int transfer_leader(const Context& context, std::optional<std::uint64_t> to);
 // Waits until the cluster has these members more ("ID=HOST:PORT") and those (ids) less, and says meanwhile what it waits for.
 int change_members(const Context& context, const std::vector<std::string>& add,

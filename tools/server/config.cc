@@ -311,6 +311,8 @@ class Loader {
                              .election_timeout_min = duration(Key::election_timeout_min),
                              .election_timeout_max = duration(Key::election_timeout_max),
                              .entries_per_message_max = number(Key::max_entries_per_rpc)};
+    const Duration patience = duration(Key::activate_release_after);
+    config.node.activate_after = patience == Duration::zero() ? std::nullopt : std::optional(patience);
     config.node.limits = {.tenants_max = number(Key::max_tenants),
                           .streams_per_tenant_max = number(Key::max_streams_per_tenant),
                           .record_bytes_max = number(Key::max_record_size),

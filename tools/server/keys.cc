@@ -169,6 +169,17 @@ constexpr std::array rows = {
         .meaning = "How many entries one message between nodes carries; 4 MB at most, whatever the number.",
         .least = 1,
         .most = 1'000'000},
+    KeyRow{.key = Key::activate_release_after,
+           .section = "consensus",
+           .name = "activate_release_after",
+           .environment = "VERITY_ACTIVATE_RELEASE_AFTER",
+           .type = ValueType::duration,
+           .default_text = "24h",
+           .meaning =
+               "How long all nodes have to run a release before it is activated; until then the one before "
+               "can come back. 0s: only `verity-admin cluster activate-release` does it.",
+           .least = 0,
+           .most = 365 * 24 * hour_ms},
 
     KeyRow{.key = Key::cache_size,
            .section = "projections",

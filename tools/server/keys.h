@@ -26,6 +26,7 @@ enum class Key : std::uint8_t {
   election_timeout_min,
   election_timeout_max,
   max_entries_per_rpc,
+  activate_release_after,
   cache_size,
   checkpoint_interval,
   tls_cert,

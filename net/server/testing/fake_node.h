@@ -162,6 +162,9 @@ class FakeNode final : public node::Node {
     if (auto refusal = take_refusal()) return std::unexpected(*refusal);
     return to.value_or(NodeId{2});
   }
+  node::Outcome<node::ActiveRelease> activate_release(io::Wait&) override {
+    return node::ActiveRelease{2, Position{42}};
+  }
   void leave(io::Wait&) override {}
   node::NodeStatus status() const override {
     node::NodeStatus status;
