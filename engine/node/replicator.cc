@@ -341,7 +341,7 @@ void Replicator::trace(const consensus::Effect& effect) const {
                        std::holds_alternative<consensus::BecameBackup>(effect) ||
                        std::holds_alternative<consensus::LostPrimary>(effect);
   // In a cluster of one that is no news.
-  if (!is_news || transport_ == nullptr) return;
+  if (!is_news || replica_.journal().membership().everyone().size() <= 1) return;
   const bool leads = std::holds_alternative<consensus::BecamePrimary>(effect);
   const bool follows = std::holds_alternative<consensus::BecameBackup>(effect);
   const std::uint64_t leader = replica_.primary() ? replica_.primary()->id.value : 0;

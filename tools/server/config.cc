@@ -240,12 +240,19 @@ class Loader {
         complain(place, listed + peer.describe() + " twice");
     }
     if (peers().empty()) {
-      if (setting(Key::cluster_address).given) {
-        loaded_.notes.push_back(setting(Key::cluster_address).origin + ": " +
-                                row_of(Key::cluster_address).describe() + " has no effect without " +
-                                row_of(Key::cluster_peers).describe() + ": the node is alone");
+      if (!own.is_loopback() && !flag(Key::allow_insecure)) {
+        loaded_.notes.push_back(setting(Key::cluster_address).origin + ": " + shown(Key::cluster_address) +
+                                " has no effect: the node is alone, and can let nobody in there without "
+                                "allow_insecure = true");
       }
       return;
+    }
+    const auto far =
+        std::ranges::find_if(peers(), [](const io::Address& peer) { return !peer.is_loopback(); });
+    if (own.is_loopback() && far != peers().end()) {
+      loaded_.notes.push_back(place_of(Key::cluster_address, Key::cluster_peers) + ": " +
+                              shown(Key::cluster_address) + " is reached from this machine only, and " +
+                              listed + far->describe() + ": nodes elsewhere cannot connect to this one");
     }
     if (peers().size() % 2 == 1 || peers().size() > 6) {
       complain(place, listed + std::to_string(peers().size()) + (peers().size() == 1 ? " node" : " nodes") +

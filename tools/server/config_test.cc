@@ -188,15 +188,15 @@ std::vector<std::string> peer_problems(std::string_view peers, std::string_view 
 
 TEST(Config, PeersAndConsensusKeysAct) {
   const LoadedConfig loaded = from_file(
-      "[server]\nnode_id = 3\ncluster_address = \"127.0.0.1:7009\"\ncluster_peers = [\"node1:7001\", "
-      "\"node2:7001\"]\n"
+      "[server]\nnode_id = 3\ncluster_address = \"127.0.0.1:7009\"\ncluster_peers = [\"localhost:7001\", "
+      "\"127.0.0.1:7002\"]\n"
       "[consensus]\nheartbeat_interval = \"50ms\"\nelection_timeout_min = \"200ms\"\n"
       "election_timeout_max = \"2s\"\nmax_entries_per_rpc = 7\n");
   EXPECT_THAT(loaded.problems, IsEmpty());
   EXPECT_THAT(loaded.notes, IsEmpty());
   EXPECT_EQ(loaded.config.cluster_address.describe(), "127.0.0.1:7009");
   EXPECT_THAT(loaded.config.cluster_peers,
-              ElementsAre(io::Address{"node1", 7001}, io::Address{"node2", 7001}));
+              ElementsAre(io::Address{"localhost", 7001}, io::Address{"127.0.0.1", 7002}));
   const node::ConsensusOptions& consensus = loaded.config.node.consensus;
   EXPECT_EQ(consensus.heartbeat_interval, 50ms);
   EXPECT_EQ(consensus.election_timeout_min, 200ms);
@@ -231,10 +231,16 @@ TEST(Config, PeersThatMakeNoClusterAreRefused) {
               ElementsAre(HasSubstr("nothing says which number this one has")));
 }
 
-TEST(Config, AClusterAddressWithoutPeersIsNoted) {
-  const LoadedConfig loaded = from_file("[server]\ncluster_address = \"0.0.0.0:7001\"\n");
-  EXPECT_THAT(loaded.problems, IsEmpty());
-  EXPECT_THAT(loaded.notes, ElementsAre(HasSubstr("the node is alone")));
+TEST(Config, AClusterAddressThatHelpsNobodyIsNoted) {
+  const LoadedConfig alone = from_file("[server]\ncluster_address = \"0.0.0.0:7001\"\n");
+  EXPECT_THAT(alone.problems, IsEmpty());
+  EXPECT_THAT(alone.notes, ElementsAre(HasSubstr("the node is alone")));
+  // It may let others in.
+  EXPECT_THAT(from_file("[server]\ncluster_address = \"127.0.0.1:7001\"\n").notes, IsEmpty());
+  const LoadedConfig unheard =
+      from_file("[server]\nnode_id = 1\ncluster_peers = \"node2:7001,node3:7001\"\n");
+  EXPECT_THAT(unheard.problems, IsEmpty());
+  EXPECT_THAT(unheard.notes, ElementsAre(HasSubstr("nodes elsewhere cannot connect to this one")));
 }
 
 // ---- unknown names
