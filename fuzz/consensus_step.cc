@@ -129,7 +129,7 @@ class World {
   }
 
   Message message() {
-    switch (input_.take_byte() % 13) {
+    switch (input_.take_byte() % 14) {
       case 0:
         return Prepare{view(), position(), range()};
       case 1: {
@@ -175,8 +175,13 @@ class World {
         log.tail = entries(log.committed, log.committed_hash);
         return log;
       }
-      default:
-        return Fetched{view(), range()};
+      case 12:
+        return Heard{view()};
+      default: {
+        const View in = view();
+        const Position committed = position();
+        return Fetched{in, committed, range()};
+      }
     }
   }
 

@@ -31,6 +31,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::uint64_t seeds = 0;
   std::size_t length = 400;
+  std::uint32_t heals_once_in = 100;
   std::string json;
 };
 
@@ -50,30 +51,36 @@ class Deadline {
 // ---- stories that fail
 
 // In a process of its own, because it may end in a broken assertion.
-bool fails(const ExploredWorld& world, const std::vector<Action>& story) {
+bool fails(const ExploredWorld& world, const std::vector<Action>& story, Flaw flaw) {
   std::fflush(nullptr);
   const pid_t child = ::fork();
   if (child == 0) {
     std::signal(SIGABRT, SIG_DFL);
     static_cast<void>(std::freopen("/dev/null", "w", stderr));
-    std::_Exit(ends_in_violation(world, story) ? 1 : 0);
+    std::_Exit(flaw_of(world, story, flaw) ? 1 : 0);
   }
   int status = 0;
   return child > 0 && ::waitpid(child, &status, 0) == child && status != 0;
 }
 
+std::string healing_of(const ExploredWorld& world, const std::vector<Action>& story) {
+  const std::string why = flaw_of(world, story, Flaw::standstill).value_or("");
+  return why.substr(0, why.find(':')) + "\n";
+}
+
 // What is told of a story whose end would be an assertion stops before it.
-void tell(const ExploredWorld& world, std::vector<Action> story, bool asserted) {
-  const auto still_fails = [&](const std::vector<Action>& some) { return fails(world, some); };
+void tell(const ExploredWorld& world, std::vector<Action> story, bool asserted, Flaw flaw = Flaw::violation) {
+  const auto still_fails = [&](const std::vector<Action>& some) { return fails(world, some, flaw); };
   story = shrink(std::move(story), still_fails);
-  const Action last = story.back();
+  const Action last = story.empty() ? Action{} : story.back();
   if (asserted) story.pop_back();
-  const std::string script = script_of(world, story) + (asserted ? last.describe() + "\n" : "");
+  const std::string script = script_of(world, story) + (asserted ? last.describe() + "\n" : "") +
+                             (flaw == Flaw::standstill ? healing_of(world, story) : "");
   std::printf("---- the shortest story found (%zu things happen)\n%s", story.size() + (asserted ? 1 : 0),
               script.c_str());
   std::printf("---- the same with what the nodes did\n");
   std::fflush(stdout);
-  const std::string trace = verity::consensus::testing::run_script(script_of(world, story));
+  const std::string trace = verity::consensus::testing::run_script(script);
   std::printf("%s", trace.c_str());
   std::fflush(stdout);
 }
@@ -91,12 +98,6 @@ void write_json(const Options& options, bool failed, const std::string& by, std:
                               << quoted << "\"}\n";
 }
 
-std::string violation_of(const ExploredWorld& world, const std::vector<Action>& story) {
-  Situation situation(world);
-  for (const Action& action : story) situation.apply(action);
-  return situation.cluster().violation().value_or("");
-}
-
 // ---- a broken assertion is a find as well
 
 std::function<void()> on_assertion;
@@ -111,7 +112,7 @@ void on_abort(int) {
 // ---- the two ways
 
 int explore(const Options& options, const ExploredWorld& world, const Deadline& deadline) {
-  ExplorerLimits limits{.states_max = options.states};
+  ExplorerLimits limits{.states_max = options.states, .heals_once_in = options.heals_once_in};
   if (options.depth > 0) limits.depth_max = options.depth;
   Explorer explorer(world, limits);
   if (!options.resume.empty()) {
@@ -149,12 +150,14 @@ int explore(const Options& options, const ExploredWorld& world, const Deadline& 
     explorer.save(out);
     if (!out.flush()) std::fprintf(stderr, "%s could not be written\n", options.resume.c_str());
   }
-  const bool failed = explorer.outcome() == Outcome::violated;
-  const std::string why = failed ? violation_of(world, explorer.story()) : "";
+  const bool stands_still = explorer.outcome() == Outcome::stands_still;
+  const bool failed = stands_still || explorer.outcome() == Outcome::violated;
+  const Flaw flaw = stands_still ? Flaw::standstill : Flaw::violation;
+  const std::string why = failed ? flaw_of(world, explorer.story(), flaw).value_or("") : "";
   write_json(options, failed, "world " + std::string(world.name), explorer.states(), seconds, why);
   if (!failed) return 0;
-  std::printf("VIOLATION %s\n", why.c_str());
-  tell(world, explorer.story(), false);
+  std::printf("%s %s\n", stands_still ? "STANDS STILL:" : "VIOLATION", why.c_str());
+  tell(world, explorer.story(), false, flaw);
   return 1;
 }
 
@@ -173,11 +176,13 @@ int walk(const Options& options, const Deadline& deadline) {
     walk = {};
     walk_randomly(world, seed, options.length, walk);
     if (!walk.failed) continue;
-    const std::string why = violation_of(world, walk.actions);
-    std::printf("VIOLATION %s. Replay: verity-explore --walk --seed %llu --seeds 1\n", why.c_str(),
+    const Flaw flaw = walk.stands_still ? Flaw::standstill : Flaw::violation;
+    const std::string why = flaw_of(world, walk.actions, flaw).value_or("");
+    std::printf("%s %s. Replay: verity-explore --walk --seed %llu --seeds 1\n",
+                walk.stands_still ? "STANDS STILL:" : "VIOLATION", why.c_str(),
                 static_cast<unsigned long long>(seed));
     write_json(options, true, "walk", seed - options.seed + 1, deadline.seconds(), why);
-    tell(world, walk.actions, false);
+    tell(world, walk.actions, false, flaw);
     return 1;
   }
   std::printf("%llu walks from seed %llu on, nothing found, %.1f s\n",
@@ -203,6 +208,9 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "of the first walk (1)");
   app.add_option("--seeds", options.seeds, "so many walks, however long they take");
   app.add_option("--length", options.length, "of a walk (400)");
+  app.add_option(
+      "--heals", options.heals_once_in,
+      "of so many states of a world one is asked whether it goes on, should all faults end (100; 0: none)");
   app.add_option("--json", options.json, "write the result here");
   app.add_flag("--quiet", options.quiet, "no progress, no coverage table");
   CLI11_PARSE(app, argc, argv);

@@ -8,7 +8,14 @@
 
 #include "io/base/assert.h"
 
+#include <algorithm>
+
 namespace verity::consensus {
+namespace {
+
+constexpr std::uint64_t rounds_to_answer = 3;  // so many heartbeats may be on their way
+
+}  // namespace
 
 // ---- a primary
 
@@ -44,7 +51,18 @@ std::string_view Replica::why_not_change(const MemberSet& voters) const {
     if (learner->second.acked < leading_.head_at_beat || leading_.round == 0)
       return "a new member is still catching up";
   }
-  return {};
+  // Without them the change would never be committed, nor anything after it.
+  return is_heard_lately_by_majority(voters) ? std::string_view()
+                                             : "a majority of the new members does not answer";
+}
+
+bool Replica::is_heard_lately_by_majority(const MemberSet& voters) const {
+  const auto answers = [&](const Member& member) {
+    const auto backup = leading_.backups.find(member);
+    if (backup == leading_.backups.end()) return member == options_.self;
+    return backup->second.round != 0 && backup->second.round + rounds_to_answer >= leading_.round;
+  };
+  return static_cast<std::size_t>(std::count_if(voters.begin(), voters.end(), answers)) >= voters.majority();
 }
 
 // Whoever has the settled entry knows that the change is committed. It waits for the newcomers: until they hold the change, they

@@ -75,19 +75,22 @@ void Replica::on(const Member& from, const Fetch& m) {
   if ((!frozen && !holds) || m.first.value == 0 || m.first > m.last || m.first > end)
     return ignore_message(from, m, "not here");
   if (status_ == Status::primary && leading_.backups.contains(from)) hear(from);
-  send(from, Fetched{promises_.view, range_from(m.first, std::min(m.last, end))});
+  send(from, Fetched{promises_.view, journal_.committed(), range_from(m.first, std::min(m.last, end))});
 }
 
 void Replica::on(const Member& from, const Fetched& m) {
-  if (status_ != Status::filling || !filling_ || filling_->source != from || !filling_->fetching)
+  if (status_ != Status::filling || !filling_ || !filling_->fetching)
     return ignore_message(from, m, "nobody asked");
   Filling& filling = *filling_;
+  // On a slow link answers come in later views than the questions; most of what they bring is the same in all.
+  const bool is_answer = filling.source == from && m.view == promises_.view;
   const StartView& target = filling.target;
   bool grew = false;
   for (const EntryInfo& entry : m.range.entries) {
     const Position have{filling.common.value + filling.got.size()};
     if (entry.position <= have) continue;
     const std::optional<Sha256Digest> wanted = hash_at(target, entry.position);
+    if (!is_answer && !wanted && entry.position > m.committed) break;
     if (entry.position > target.head() || (wanted && *wanted != entry.hash))
       return ignore_message(from, m, "not the log of the view");
     if (filling.got.empty() && journal_.hash_at(entry.position) == entry.hash) {
@@ -111,6 +114,12 @@ void Replica::on(const Member& from, const Fetched& m) {
   fill();
 }
 
+void Replica::on(const Member& from, const Heard& m) {
+  if (status_ != Status::primary || !leading_.backups.contains(from))
+    return ignore_message(from, m, "not from a backup of mine");
+  hear(from);
+}
+
 // What is committed need not wait for the rest: memory stays bounded however far behind the node is.
 void Replica::take_committed() {
   Filling& filling = *filling_;
@@ -129,6 +138,7 @@ void Replica::take_committed() {
 void Replica::give_up_filling() {
   if (!filling_ || filling_->written) return;
   filling_.reset();
+  ++in_vain_;
   electing_.votes.clear();  // who is still there votes again
   status_ = Status::changing;
   effects_.push_back(LostPrimary{promises_.view});

@@ -97,7 +97,9 @@ struct Describe {
   std::string operator()(const Fetch& m) const {
     return " [" + m.first.describe() + ", " + m.last.describe() + "]";
   }
-  std::string operator()(const Fetched& m) const { return " " + m.range.describe(); }
+  std::string operator()(const Fetched& m) const {
+    return " committed=" + m.committed.describe() + " " + m.range.describe();
+  }
   std::string operator()(const TakeOver&) const { return ""; }
   std::string operator()(const AskLog& m) const {
     return " committed=" + m.committed.describe() + " " + short_hash(m.committed_hash);
@@ -106,6 +108,7 @@ struct Describe {
     return " log_view=" + m.log_view.describe() + " committed=" + m.committed.describe() + " " +
            short_hash(m.committed_hash) + " " + list(m.tail);
   }
+  std::string operator()(const Heard&) const { return ""; }
 };
 
 }  // namespace
@@ -127,7 +130,7 @@ std::string_view what_is_wrong(const Message& message) {
 std::string_view name_of(const Message& message) {
   static constexpr std::array<std::string_view, std::variant_size_v<Message>> names = {
       "prepare",    "prepare-ok", "heartbeat", "suspect",   "vote",    "start-view", "ask-start-view",
-      "newer-view", "fetch",      "fetched",   "take-over", "ask-log", "whole-log"};
+      "newer-view", "fetch",      "fetched",   "take-over", "ask-log", "whole-log",  "heard"};
   return names[message.index()];
 }
 

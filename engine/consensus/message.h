@@ -3,7 +3,7 @@
 //
 //   normal operation   Prepare, PrepareOk, Heartbeat
 //   view change        Suspect, Vote, StartView, AskStartView, NewerView
-//   filling up         Fetch, Fetched
+//   filling up         Fetch, Fetched, Heard
 //   hand-over          TakeOver
 //   membership         AskLog, WholeLog
 //
@@ -105,8 +105,10 @@ struct Fetch {
   Position last;
 };
 
+// Up to `committed`, and where the hashes are known, it is as good in a later view.
 struct Fetched {
   View view;
+  Position committed;
   EntryRange range;
 };
 
@@ -135,8 +137,13 @@ struct WholeLog {
   Position head() const { return Position{committed.value + tail.size()}; }
 };
 
+// To the primary of `view`, for a heartbeat: it was heard, and its log is still on its way here. Nothing is acknowledged.
+struct Heard {
+  View view;
+};
+
 using Message = std::variant<Prepare, PrepareOk, Heartbeat, Suspect, Vote, StartView, AskStartView, NewerView,
-                             Fetch, Fetched, TakeOver, AskLog, WholeLog>;
+                             Fetch, Fetched, TakeOver, AskLog, WholeLog, Heard>;
 
 View view_of(const Message& message);
 // Why nobody who keeps to the protocol can have sent this, or nothing: entries that do not follow one another, numbers out

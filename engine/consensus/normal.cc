@@ -14,6 +14,7 @@ constexpr std::uint64_t fetch_patience_max = 64;
 
 void Replica::lead() {
   status_ = Status::primary;
+  in_vain_ = 0;
   electing_ = {};
   suspicion_ = {};
   leading_ = {.serve_from = journal_.head()};
@@ -28,6 +29,7 @@ void Replica::lead() {
 
 void Replica::follow() {
   status_ = Status::backup;
+  in_vain_ = 0;
   electing_ = {};
   suspicion_ = {};
   following_ = {};
@@ -258,7 +260,11 @@ void Replica::on(const Member& from, const Heartbeat& m) {
   if (!is_primary_of_view(from)) return ignore_message(from, m, "not from the primary");
   if (status_ == Status::changing) return send(from, AskStartView{m.view});
   heard_primary();
-  if (status_ != Status::backup) return;
+  if (status_ != Status::backup) {
+    // On a slow link its log takes longer to arrive than a primary waits for a sign.
+    if (is_saved()) send(from, Heard{m.view});
+    return;
+  }
   following_.leader = from;
   following_.round = std::max(following_.round, m.round);
   // One that was under way before this start may say less than this node acknowledged then.

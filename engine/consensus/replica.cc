@@ -104,6 +104,7 @@ void Replica::receive(const Receive& input) {
 bool Replica::learn_view(const Member& from, const Message& message) {
   const View view = view_of(message);
   if (view < promises_.view) {
+    if (std::holds_alternative<Fetched>(message)) return false;
     // Whoever still leads or follows an older view learns of ours.
     if (is_saved()) send(from, NewerView{promises_.view});
     ignore_message(from, message, "an older view");

@@ -174,6 +174,7 @@ class Replica {
   void try_choose();
   StartView start_view() const;
   void heard_primary();
+  std::uint32_t patience() const;
   bool is_primary_of_view(const Member& member) const;
   std::optional<Member> candidate_of(View view) const;
   bool holds_log_of_view() const;
@@ -188,6 +189,7 @@ class Replica {
   // ---- filling (filling.cc)
   void on(const Member& from, const Fetch& m);
   void on(const Member& from, const Fetched& m);
+  void on(const Member& from, const Heard& m);
   void begin_filling(Filling filling);
   void fill();
   void take_committed();
@@ -202,6 +204,7 @@ class Replica {
   void forget(const Forget& input);
   void ask_for_log(const Member& from);
   void settle_change();
+  bool is_heard_lately_by_majority(const MemberSet& voters) const;
   void learn_committed(Position committed, const Sha256Digest& hash);
   void leave_if_removed();
 
@@ -229,6 +232,8 @@ class Replica {
   Following following_;
   Suspicion suspicion_;
   Electing electing_;
+  std::uint32_t in_vain_ =
+      0;  // views that were raised, and sources given up, since this node last led or followed
   std::optional<Filling> filling_;
 
   Effects effects_;  // of this step

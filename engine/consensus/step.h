@@ -99,8 +99,11 @@ struct BecameBackup {
 struct LostPrimary {
   View view;
 };
-// The primary was heard, or an election makes progress: the election timeout starts anew.
-struct HeardPrimary {};
+// The primary was heard, or an election makes progress: the election timeout starts anew. It is to be so many times as long:
+// after some views in vain, each gets more time than the one before, or none would ever begin on slow links.
+struct HeardPrimary {
+  std::uint32_t patience = 1;
+};
 struct Confirmed {
   std::uint64_t token = 0;
 };

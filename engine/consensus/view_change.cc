@@ -6,6 +6,13 @@
 #include <algorithm>
 
 namespace verity::consensus {
+namespace {
+
+// Views that do not begin before patience grows: in a row that many candidates may be down.
+constexpr std::uint32_t in_vain_at_once = 3;
+constexpr std::uint32_t doublings_max = 3;
+
+}  // namespace
 
 // Does the log say something else than what is committed here?
 bool Replica::contradicts(Position committed, const Sha256Digest& committed_hash,
@@ -28,7 +35,11 @@ bool Replica::is_primary_of_view(const Member& member) const {
 
 void Replica::heard_primary() {
   suspicion_ = {};
-  effects_.push_back(HeardPrimary{});
+  effects_.push_back(HeardPrimary{patience()});
+}
+
+std::uint32_t Replica::patience() const {
+  return 1U << (std::clamp(in_vain_, in_vain_at_once, in_vain_at_once + doublings_max) - in_vain_at_once);
 }
 
 // ---- that a view is needed
@@ -82,7 +93,8 @@ void Replica::raise_view(View view) {
   promises.primary = candidate_of(view);
   save(promises);
   effects_.push_back(LostPrimary{view});
-  effects_.push_back(HeardPrimary{});  // the election gets its time
+  ++in_vain_;
+  effects_.push_back(HeardPrimary{patience()});  // the election gets its time
 }
 
 // ---- votes
@@ -133,7 +145,8 @@ void Replica::on(const Member& from, const Vote& m) {
     return ignore_message(from, m, "not a candidate");
   if (promises_.log_view == promises_.view)
     return ignore_message(from, m, "a primary never leads its view again");
-  if (contradicts(m.committed, m.committed_hash, m.tail))
+  // What follows may say something else: it was replaced, and the voter does not know it yet.
+  if (contradicts(m.committed, m.committed_hash, {}))
     return ignore_message(from, m, "something else is committed");
   electing_.votes.insert_or_assign(from, m);
   try_choose();
@@ -146,11 +159,13 @@ void Replica::try_choose() {
   const auto* const chosen = std::get_if<ChosenLog>(&choice);
   if (chosen == nullptr) return;
   const Vote& best = electing_.votes.at(chosen->owner);
+  const StartView log{.view = promises_.view,
+                      .committed = best.committed,
+                      .committed_hash = best.committed_hash,
+                      .tail = best.tail};
+  if (lacks_committed(log)) return;  // nobody who keeps to the protocol has such a log
   begin_filling({.source = chosen->owner,
-                 .target = {.view = promises_.view,
-                            .committed = best.committed,
-                            .committed_hash = best.committed_hash,
-                            .tail = best.tail},
+                 .target = log,
                  .committed = chosen->committed,
                  .log_view = promises_.view,
                  .leads = true});

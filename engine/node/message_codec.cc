@@ -93,7 +93,10 @@ struct Writer {
     put(to.head, m.first);
     put(to.head, m.last);
   }
-  void operator()(const consensus::Fetched& m) const { entries(m.range); }
+  void operator()(const consensus::Fetched& m) const {
+    put(to.head, m.committed);
+    entries(m.range);
+  }
   void operator()(const consensus::TakeOver&) const {}
   void operator()(const consensus::AskLog& m) const {
     put(to.head, m.committed);
@@ -105,6 +108,7 @@ struct Writer {
     put(to.head, m.committed_hash);
     put_tail(to.head, m.tail);
   }
+  void operator()(const consensus::Heard&) const {}
 };
 
 // ---- reading
@@ -252,8 +256,11 @@ Message read(std::uint16_t type, View view, Reader& from) {
       m.last = from.get<Position>();
       return m;
     }
-    case 9:
-      return consensus::Fetched{.view = view, .range = from.entries()};
+    case 9: {
+      consensus::Fetched m{.view = view, .committed = from.get<Position>(), .range = {}};
+      m.range = from.entries();
+      return m;
+    }
     case 10:
       return consensus::TakeOver{view};
     case 11:
@@ -268,12 +275,14 @@ Message read(std::uint16_t type, View view, Reader& from) {
       m.tail = from.tail(m.committed, m.committed_hash);
       return m;
     }
+    case 13:
+      return consensus::Heard{view};
     default:
       from.refuse("type " + std::to_string(type) + " is unknown");
       return consensus::NewerView{view};
   }
 }
-static_assert(std::variant_size_v<Message> == 13, "read() knows them all");
+static_assert(std::variant_size_v<Message> == 14, "read() knows them all");
 
 }  // namespace
 

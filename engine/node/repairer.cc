@@ -247,7 +247,7 @@ void Repairer::run_answers(io::Wait& wait) {
       if (range.entries.size() >= entries_per_answer_max) break;
     }
     transport_.send(question.from, PeerLane::bulk,
-                    encode_as(repair_answer_type, consensus::Fetched{View{}, std::move(range)}));
+                    encode_as(repair_answer_type, consensus::Fetched{{}, {}, std::move(range)}));
   }
 }
 

@@ -266,7 +266,7 @@ bool Replicator::hand_over(io::Wait& wait, NodeId to) {
 void Replicator::draw_election_timeout() {
   const auto low = static_cast<std::uint64_t>(options_.election_timeout_min.count());
   const auto high = static_cast<std::uint64_t>(options_.election_timeout_max.count());
-  silence_at_ = world_.clock.monotonic() + Duration(prng_.between(low, std::max(low, high)));
+  silence_at_ = world_.clock.monotonic() + Duration(prng_.between(low, std::max(low, high))) * patience_;
 }
 
 void Replicator::run_timers(io::Wait& wait) {
@@ -318,7 +318,8 @@ void Replicator::carry_out(consensus::Effect effect) {
     void operator()(consensus::BecamePrimary&) const { self.entered_view(); }
     void operator()(consensus::BecameBackup&) const { self.entered_view(); }
     void operator()(consensus::LostPrimary&) const { self.changed(); }
-    void operator()(consensus::HeardPrimary&) const {
+    void operator()(const consensus::HeardPrimary& e) const {
+      self.patience_ = e.patience;
       self.draw_election_timeout();
       self.set_hears_nobody(false);
     }

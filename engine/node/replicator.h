@@ -164,6 +164,7 @@ class Replicator final : public PeerReceiver {
 
   Instant heartbeat_at_;
   Instant silence_at_;
+  std::uint32_t patience_ = 1;  // election timeouts are so many times as long
   io::Signal proposals_work_;
   io::Signal saves_work_;
   io::Signal bulk_work_;

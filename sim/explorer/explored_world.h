@@ -28,11 +28,12 @@ struct ExploredWorld {
   std::string_view name;
   std::string_view what;
   std::size_t nodes = 3;
-  std::size_t blanks = 0;      // nodes after them that are no members yet; all are to be
+  std::size_t blanks = 0;      // nodes after them that are no members yet
+  std::size_t members = 0;     // the first so many are to be the members; 0: those who are
   std::uint64_t view_max = 0;  // nobody looks for a later one
   Budget budget;
   bool prompt_disks = false;  // every write is durable at once
-  bool tends = false;         // at its heartbeats a primary lets in who is there
+  bool tends = false;         // at its heartbeats a primary lets in who is there, and sees to `members`
   // The story so far, as commands of engine/consensus/testing/script.h without "cluster"; of few kinds.
   std::string_view before = {};
 };

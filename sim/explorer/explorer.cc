@@ -1,6 +1,7 @@
 #include "sim/explorer/explorer.h"
 
 #include "io/base/assert.h"
+#include "sim/explorer/walk.h"
 
 #include <algorithm>
 #include <istream>
@@ -20,11 +21,14 @@ std::string_view describe(Outcome outcome) {
       return "every state of that depth visited";
     case Outcome::violated:
       return "VIOLATION";
+    case Outcome::stands_still:
+      return "STANDS STILL";
   }
   return "?";
 }
 
-Explorer::Explorer(const ExploredWorld& world, ExplorerLimits limits) : limits_(limits), root_(world) {
+Explorer::Explorer(const ExploredWorld& world, ExplorerLimits limits)
+    : world_(world), limits_(limits), root_(world) {
   found_.push_back({0, {}});
   seen_.insert(root_.fingerprint());
 }
@@ -85,6 +89,8 @@ Outcome Explorer::advance(std::size_t count) {
     const Situation& situation = reach(next_);
     depth_ = stages_.size() - 1;
     if (depth_ >= limits_.depth_max) return outcome_ = Outcome::deep;
+    const bool is_asked = limits_.heals_once_in != 0 && next_ % limits_.heals_once_in == 0;
+    if (is_asked && why_it_stands_still(world_, situation)) return outcome_ = Outcome::stands_still;
     visit(situation, next_);
     if (outcome_ == Outcome::running) ++next_;
   }

@@ -28,6 +28,8 @@ std::string describe(const Coverage& coverage);
 struct ExplorerLimits {
   std::uint64_t states_max = 10'000'000;  // about 45 bytes of memory each
   std::size_t depth_max = ~std::size_t{0};
+  std::uint32_t heals_once_in =
+      0;  // of so many states one is asked whether it goes on should all faults end; 0: none
 };
 
 enum class Outcome : std::uint8_t {
@@ -36,6 +38,7 @@ enum class Outcome : std::uint8_t {
   full,       // states_max were found
   deep,       // every state up to depth_max was visited
   violated,
+  stands_still,  // all faults might end, and it would not go on
 };
 std::string_view describe(Outcome outcome);
 
@@ -73,6 +76,7 @@ class Explorer {
   const Situation& reach(std::uint32_t index);
   void visit(const Situation& situation, std::uint32_t index);
 
+  const ExploredWorld world_;
   const ExplorerLimits limits_;
   const Situation root_;
   std::vector<Found> found_;  // the first is the root

@@ -40,7 +40,7 @@ bool is_on_link(const Envelope& envelope, const Action& action) {
 std::vector<Renaming> renamings(const ExploredWorld& world) {
   std::vector<std::uint8_t> alike;
   for (std::size_t id = 1; id <= world.nodes + world.blanks; ++id) {
-    bool leads = !world.before.empty() || world.blanks > 0;  // then they differ
+    bool leads = !world.before.empty() || world.members > 0;  // then they differ
     for (std::uint64_t view = 0; view <= world.view_max; ++view)
       leads = leads || consensus::primary_id(View{view}).value == id;
     if (!leads) alike.push_back(static_cast<std::uint8_t>(id));
@@ -90,9 +90,7 @@ std::string Action::describe() const {
     case Kind::wipe:
       return "wipe " + id;
     case Kind::tend:
-      return "tend " + id;
-    case Kind::grow:
-      return "grow " + id;
+      return "tend " + id + (arg == 0 ? "" : " " + number);
   }
   return "?";
 }
@@ -172,8 +170,10 @@ void Situation::prepare_node(const std::string& command, NodeId node, std::istre
     words >> label;
     cluster_.propose(node, label);
   } else {
-    VERITY_ASSERT_NOTE(command == "tend" || command == "grow", "a command that no world uses");
-    cluster_.tend(node, command == "grow");
+    VERITY_ASSERT_NOTE(command == "tend", "a command that no world uses");
+    std::size_t members = 0;
+    words >> members;
+    cluster_.tend(node, members);
   }
 }
 
@@ -209,7 +209,7 @@ std::vector<Action> Situation::possible() const {
     };
     if (!cluster_.is_up(node)) {
       add(Kind::start);
-      if (left_.wipes > 0 && cluster_.stands_a_wipe()) add(Kind::wipe);
+      if (left_.wipes > 0 && stands_a_wipe(node)) add(Kind::wipe);
       for (std::uint64_t from = 1; left_.damages > 0 && from <= cluster_.log_end(node).value; ++from)
         add(Kind::damage, from);
       continue;
@@ -219,7 +219,7 @@ std::vector<Action> Situation::possible() const {
     for (std::size_t kept = 0; left_.crashes > 0 && kept <= writes; ++kept) add(Kind::crash, kept);
     if (left_.silences > 0 && cluster_.replica(node).view().value < world_->view_max) add(Kind::silence);
     const bool tends = world_->tends && cluster_.replica(node).is_primary();
-    if (left_.beats > 0) add(!tends ? Kind::beat : world_->blanks > 0 ? Kind::grow : Kind::tend);
+    if (left_.beats > 0) add(tends ? Kind::tend : Kind::beat, tends ? world_->members : 0);
     if (!cluster_.replica(node).is_primary()) continue;
     if (left_.proposals > 0) add(Kind::propose, left_.proposals);
     if (left_.confirms > 0) add(Kind::confirm, left_.confirms);
@@ -232,6 +232,10 @@ std::vector<Action> Situation::possible() const {
     }
   }
   return all;
+}
+
+bool Situation::stands_a_wipe(NodeId node) const {
+  return cluster_.stands_a_wipe() || cluster_.can_do_without(node);
 }
 
 std::size_t Situation::find_message(const Action& action) const {
@@ -277,12 +281,11 @@ bool Situation::apply(const Action& action) {
       cluster_.beat(node);
       break;
     case Kind::tend:
-    case Kind::grow:
       if (!up || !spend(left_.beats)) return false;
-      cluster_.tend(node, action.kind == Kind::grow);
+      cluster_.tend(node, action.arg);
       break;
     case Kind::wipe:
-      if (up || !cluster_.stands_a_wipe() || !spend(left_.wipes)) return false;
+      if (up || !stands_a_wipe(node) || !spend(left_.wipes)) return false;
       cluster_.wipe(node);
       break;
     case Kind::confirm:

@@ -30,8 +30,7 @@ struct Action {
     start,
     damage,
     wipe,
-    tend,
-    grow
+    tend
   };
 
   Kind kind{};
@@ -40,7 +39,7 @@ struct Action {
   std::uint8_t message = 0;  // deliver, repeat: the index of the message's type
   std::uint8_t arg =
       0;  // deliver, repeat: how many such older ones wait; crash: writes kept; damage: position;
-          // propose, confirm: a number of its own; hand_over: to whom
+          // propose, confirm: a number of its own; hand_over: to whom; tend: how many members there are to be
 
   bool operator==(const Action&) const = default;
   // As a command of engine/consensus/testing/script.h.
@@ -71,6 +70,7 @@ class Situation {
   void prepare_message(bool again, std::istream& words);
   void prepare_node(const std::string& command, NodeId node, std::istream& words);
   std::size_t find_message(const Action& action) const;
+  bool stands_a_wipe(NodeId node) const;
 
   const ExploredWorld* world_;
   std::shared_ptr<const std::vector<consensus::testing::Renaming>> symmetry_;

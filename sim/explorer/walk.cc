@@ -1,10 +1,16 @@
 #include "sim/explorer/walk.h"
 
+#include "engine/consensus/testing/healing.h"
 #include "io/base/prng.h"
 
 #include <algorithm>
 
 namespace verity::explorer {
+namespace {
+
+constexpr std::uint64_t heals_once_in = 40;  // things that happen
+
+}  // namespace
 
 ExploredWorld draw_world(std::uint64_t seed) {
   Prng prng = Prng(seed).fork("world");
@@ -34,6 +40,10 @@ ExploredWorld draw_world(std::uint64_t seed) {
   if (members.chance(1, 3)) {
     world.nodes = members.chance(1, 3) ? 3 : 1;
     world.blanks = 2;
+    world.members = world.nodes + world.blanks;
+  } else if (members.chance(1, 4)) {
+    world.nodes = members.chance(1, 2) ? 3 : 5;
+    world.members = world.nodes - 2;
   }
   return world;
 }
@@ -164,8 +174,7 @@ void walk_randomly(const ExploredWorld& world, std::uint64_t seed, std::size_t l
       if (!change_view(world, prng, length, situation, walk)) return;
       continue;
     }
-    const bool tends = action.kind == Kind::tend || action.kind == Kind::grow;
-    if (tends && prng.chance(1, 2)) {
+    if (action.kind == Kind::tend && prng.chance(1, 2)) {
       if (!let_in(world, prng, length, action, situation, walk)) return;
       continue;
     }
@@ -174,23 +183,39 @@ void walk_randomly(const ExploredWorld& world, std::uint64_t seed, std::size_t l
     if (idle && early_crashes && !world.prompt_disks && prng.chance(7, 8)) continue;
     walk.actions.push_back(action);
     situation.apply(action);
-    if (situation.cluster().violation()) {
-      walk.failed = true;
-      return;
-    }
+    walk.failed = situation.cluster().violation().has_value();
+    if (!walk.failed && prng.below(heals_once_in) == 0)
+      walk.failed = walk.stands_still = why_it_stands_still(world, situation).has_value();
+    if (walk.failed) return;
   }
 }
 
-bool ends_in_violation(const ExploredWorld& world, const std::vector<Action>& story,
-                       std::vector<Action>* played) {
+std::optional<std::string> why_it_stands_still(const ExploredWorld& world, const Situation& situation) {
+  const consensus::testing::ModelCluster& cluster = situation.cluster();
+  if (!consensus::testing::has_to_heal(cluster)) return std::nullopt;
+  consensus::testing::Healing how{.members = world.members,
+                                  .away = {},
+                                  .seed = 31 * cluster.committed().value + cluster.messages().size()};
+  const auto heal = [&] {
+    consensus::testing::ModelCluster copy = cluster;
+    auto why = what_does_not_heal(copy, how);
+    if (why) why = how.describe() + ": " + *why;
+    return why;
+  };
+  if (auto why = heal()) return why;
+  // One may be gone for good.
+  how.away = NodeId{1 + cluster.messages().size() % cluster.size()};
+  if (!cluster.can_do_without(*how.away)) return std::nullopt;
+  return heal();
+}
+
+std::optional<std::string> flaw_of(const ExploredWorld& world, const std::vector<Action>& story, Flaw flaw) {
   Situation situation(world);
   for (const Action& action : story) {
-    if (played != nullptr) played->push_back(action);
-    const bool done = situation.apply(action);
-    if (!done && played != nullptr) played->pop_back();
-    if (situation.cluster().violation()) return true;
+    situation.apply(action);
+    if (situation.cluster().violation()) return situation.cluster().violation();
   }
-  return false;
+  return flaw == Flaw::standstill ? why_it_stands_still(world, situation) : std::nullopt;
 }
 
 std::vector<Action> shrink(std::vector<Action> story,

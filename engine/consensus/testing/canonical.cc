@@ -140,7 +140,8 @@ void Canonical::content(const TakeOver& m) {
   [[maybe_unused]] const auto& [view] = m;
 }
 void Canonical::content(const Fetched& m) {
-  const auto& [view, list] = m;
+  const auto& [view, committed, list] = m;
+  number(committed.value);
   range(list);
 }
 
@@ -155,6 +156,9 @@ void Canonical::content(const WholeLog& m) {
   number(committed.value);
   hash(committed_hash);
   entries(tail);
+}
+void Canonical::content(const Heard& m) {
+  [[maybe_unused]] const auto& [view] = m;
 }
 
 void Canonical::envelope(const Envelope& value) {
@@ -194,7 +198,8 @@ void Canonical::journal(const Journal& value) {
 
 void Canonical::replica(const Replica& value) {
   const auto& [options, log, status, promised, save_number, saved, leading, following, suspicion, electing,
-               filling, effects] = value;
+               in_vain, filling, effects] =
+      value;  // in_vain: how long timeouts last is for whoever lets time pass
   const View view = promised.view;
   number(static_cast<std::uint64_t>(status));
   promises(promised);
@@ -310,7 +315,7 @@ void Canonical::begin(const ModelCluster& cluster) {
 }
 
 void Canonical::node_of(const ModelCluster& cluster, std::size_t index) {
-  const auto& [self, replica_of, writes, promised, log, committed, damaged_starts, former] =
+  const auto& [self, replica_of, writes, promised, log, committed, damaged_starts, former, heard, patience] =
       cluster.nodes_[index];
   member(self);
   promises(promised);

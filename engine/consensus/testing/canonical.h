@@ -64,6 +64,7 @@ class Canonical {
   void content(const TakeOver& m);
   void content(const AskLog& m);
   void content(const WholeLog& m);
+  void content(const Heard& m);
   std::uint8_t name(const Member& value) const;
   void node_of(const ModelCluster& cluster, std::size_t index);
 

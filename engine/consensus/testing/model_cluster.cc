@@ -18,6 +18,22 @@ Sha256Digest mix(const Sha256Digest& parent, std::uint64_t position, View view, 
   return hash;
 }
 
+// Those that a message carries or names.
+const std::vector<EntryInfo>& entries_of(const Message& message) {
+  static const std::vector<EntryInfo> none;
+  return std::visit(
+      [](const auto& m) -> const std::vector<EntryInfo>& {
+        if constexpr (requires { m.range; }) {
+          return m.range.entries;
+        } else if constexpr (requires { m.tail; }) {
+          return m.tail;
+        } else {
+          return none;
+        }
+      },
+      message);
+}
+
 Member member_of(std::size_t id, std::uint64_t incarnation) {
   Member member{NodeId{id}, {}};
   member.incarnation.bytes[0] = static_cast<std::uint8_t>(0xa0 + incarnation);
@@ -44,7 +60,9 @@ ModelCluster::ModelCluster(std::size_t count, ReplicaOptions options) : options_
                       .promises = {},
                       .log = {founding},
                       .committed = Position{1},
-                      .former = {}});
+                      .former = {},
+                      .heard = 0,
+                      .patience = 1});
   for (const Member& member : members) start(member.id);
 }
 
@@ -158,21 +176,35 @@ void ModelCluster::forget(NodeId id, NodeId lost) {
   if (const auto& former = at(lost).former) step(at(id), Forget{*former});
 }
 
-void ModelCluster::tend(NodeId id, bool growing) {
+void ModelCluster::tend(NodeId id, std::size_t members) {
   Node& node = at(id);
   const auto membership = [&] { return node.replica->journal().membership(); };
   for (const Node& other : nodes_) {
     if (!node.replica->is_primary()) break;
-    forget(id, other.self.id);
     if (other.replica && !membership().is_voter(other.self)) admit(id, other.self.id);
   }
-  beat(id);
-  MemberSet wanted;
-  for (const Node& other : nodes_) {
-    if (growing || membership().voters.has_id(other.self.id)) wanted.add(other.self);
+  if (const auto unsettled = membership().unsettled) {
+    for (const Member& newcomer : unsettled->newcomers) {
+      if (is_up(newcomer.id) && member(newcomer.id) != newcomer) step(node, Forget{newcomer});
+    }
   }
-  if (node.replica->is_primary() && wanted != membership().voters)
-    static_cast<void>(propose_voters(id, wanted));  // if it is not time yet, it will be
+  beat(id);
+  // What an operator asks for, and what a node sees to by itself: one lost disk after another. If it is not time yet, it will be.
+  const auto propose = [&](const MemberSet& wanted) {
+    if (node.replica->is_primary() && wanted != membership().voters)
+      static_cast<void>(propose_voters(id, wanted));
+  };
+  MemberSet first;
+  for (std::size_t i = 0; i < members; ++i) first.add(nodes_[i].self);
+  if (members != 0) propose(first);
+  for (const Node& other : nodes_) {
+    MemberSet wanted = membership().voters;
+    const Member* const old = wanted.find(other.self.id);
+    if (!other.replica || old == nullptr || *old == other.self) continue;
+    wanted.remove(Member(*old));
+    wanted.add(other.self);
+    propose(wanted);
+  }
 }
 
 void ModelCluster::confirm(NodeId id, std::uint64_t token) {
@@ -267,7 +299,9 @@ void ModelCluster::wipe(NodeId id) {
           .promises = {},
           .log = {},
           .committed = {},
-          .former = node.self};
+          .former = node.self,
+          .heard = 0,
+          .patience = 1};
 }
 
 void ModelCluster::refound(NodeId id) {
@@ -302,7 +336,9 @@ void ModelCluster::add_blank() {
                     .promises = {},
                     .log = {},
                     .committed = {},
-                    .former = {}});
+                    .former = {},
+                    .heard = 0,
+                    .patience = 1});
 }
 
 MemberSet ModelCluster::everybody() const {
@@ -311,14 +347,46 @@ MemberSet ModelCluster::everybody() const {
   return all;
 }
 
+// Of changes that nobody knows to be committed, in messages that may still arrive.
+std::vector<MemberSet> ModelCluster::coming_voters() const {
+  std::vector<MemberSet> coming;
+  for (const Envelope& envelope : messages_) {
+    for (const EntryInfo& entry : entries_of(envelope.message)) {
+      if (entry.voters && entry.position > committed()) coming.push_back(*entry.voters);
+    }
+  }
+  return coming;
+}
+
 bool ModelCluster::stands_a_wipe() const {
   Membership membership;
   for (const auto& [entry, view] : history_) membership.take(entry, true);
-  if (membership.unsettled || membership.voters != everybody()) return false;
+  if (membership.unsettled || membership.voters != everybody() || !coming_voters().empty()) return false;
   return std::none_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
     Membership there;
     for (const EntryInfo& entry : node.log) there.take(entry, true);
     return there.unsettled || (node.replica && node.replica->journal().membership().unsettled);
+  });
+}
+
+bool ModelCluster::can_do_without(NodeId away) const {
+  MemberSet there;
+  for (const Node& node : nodes_) {
+    if (node.self.id != away) there.add(node.self);
+  }
+  const auto suffices = [&](const MemberSet& voters) {
+    return voters.empty() || voters.count_in(there) >= voters.majority();
+  };
+  // A change may be on its way and nowhere else.
+  const std::vector<MemberSet> coming = coming_voters();
+  if (!std::all_of(coming.begin(), coming.end(), suffices)) return false;
+  return std::all_of(nodes_.begin(), nodes_.end(), [&](const Node& node) {
+    Membership on_disk;
+    for (const EntryInfo& entry : node.log) on_disk.take(entry, false);
+    const Membership& now = node.replica ? node.replica->journal().membership() : on_disk;
+    return !node.promises.unknown_from && suffices(now.voters) && suffices(on_disk.voters) &&
+           (!now.change || suffices(now.change->voters)) && (!now.unsettled || suffices(now.before)) &&
+           (!on_disk.change || suffices(on_disk.change->voters));
   });
 }
 
@@ -352,7 +420,12 @@ void ModelCluster::carry_out(Node& node, Effects effects) {
       if (tracing_) trace_.push_back(messages_.back().describe());
       continue;
     }
-    if (tracing_ && !std::holds_alternative<HeardPrimary>(effect))
+    const auto* const heard = std::get_if<HeardPrimary>(&effect);
+    if (heard != nullptr) {
+      ++node.heard;
+      node.patience = heard->patience;
+    }
+    if (tracing_ && heard == nullptr)
       trace_.push_back(node.self.id.describe() + "  " + consensus::describe(effect));
     if (auto* const save = std::get_if<SavePromises>(&effect)) node.writes.emplace_back(*save);
     if (auto* const append = std::get_if<AppendLog>(&effect)) node.writes.emplace_back(std::move(*append));

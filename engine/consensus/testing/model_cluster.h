@@ -46,8 +46,8 @@ class ModelCluster {
   // The disk that `lost` had before.
   void forget(NodeId node, NodeId lost);
   // As the driver does at every heartbeat: admits whoever is there, forgets the disks that are gone, beats, and proposes that
-  // those who are there take the places of those who are gone; of a `growing` cluster, that all be members.
-  void tend(NodeId node, bool growing = false);
+  // those who are there take the places of those who are gone; with `members`, that the first so many nodes be the voters.
+  void tend(NodeId node, std::size_t members = 0);
   void confirm(NodeId node, std::uint64_t token);
   void hand_over(NodeId node, NodeId to);
   void beat(NodeId node);
@@ -76,7 +76,15 @@ class ModelCluster {
   MemberSet everybody() const;
   // Every change of the members is finished, and every member has its disk: one more may be lost.
   bool stands_a_wipe() const;
+  // Without this one there are majorities of all who vote in anybody's log, each with its disk and whole.
+  bool can_do_without(NodeId node) const;
   std::size_t writes_under_way(NodeId node) const { return at(node).writes.size(); }
+  // How often its election timeout was started anew.
+  std::uint64_t heard(NodeId node) const { return at(node).heard; }
+  // As the last time was: so many times as long.
+  std::uint32_t patience(NodeId node) const { return at(node).patience; }
+  // It says so, or would at its start.
+  bool may_lack_entries(NodeId node) const { return at(node).promises.unknown_from.has_value(); }
   Position log_end(NodeId node) const;  // on disk
   const std::vector<Envelope>& messages() const { return messages_; }
   Position committed() const { return Position{history_.size()}; }
@@ -104,11 +112,14 @@ class ModelCluster {
     Position committed;                // known to have been, when something was written last
     std::uint64_t damaged_starts = 0;  // those that may have lost entries: only these have to differ
     std::optional<Member> former;      // whose disk was lost last
+    std::uint64_t heard = 0;           // for whoever lets time pass; no part of the state
+    std::uint32_t patience = 1;        // likewise
   };
 
   Node& at(NodeId node) { return nodes_.at(node.value - 1); }
   const Node& at(NodeId node) const { return nodes_.at(node.value - 1); }
   Node* find(const Member& member);
+  std::vector<MemberSet> coming_voters() const;
   void step(Node& node, const Input& input);
   void carry_out(Node& node, Effects effects);
   void write_to_disk(Node& node, const Write& write);

@@ -1,5 +1,6 @@
 #include "engine/consensus/testing/script.h"
 
+#include "engine/consensus/testing/healing.h"
 #include "engine/consensus/testing/model_cluster.h"
 
 #include <set>
@@ -77,6 +78,7 @@ class Script {
       out_ += id == 0 ? cluster_->describe() : cluster_->replica(NodeId{id}).describe();
       return true;
     }
+    if (command == "heals") return end_all_faults(words), true;
     if (command == "blank") return cluster_->add_blank(), true;
     const std::uint64_t id = number(words);
     if (id == 0 || id > cluster_->size()) return false;
@@ -111,7 +113,8 @@ class Script {
     }
     if (command == "admit") return cluster_->admit(node, NodeId{number(words)}), true;
     if (command == "forget") return cluster_->forget(node, NodeId{number(words)}), true;
-    if (command == "tend" || command == "grow") return cluster_->tend(node, command == "grow"), true;
+    if (command == "tend") return cluster_->tend(node, number(words)), true;
+    if (command == "grow") return cluster_->tend(node, cluster_->size()), true;
     if (command == "confirm") return cluster_->confirm(node, number(words)), true;
     if (command == "handover") return cluster_->hand_over(node, NodeId{number(words)}), true;
     if (command == "beat") return cluster_->beat(node), true;
@@ -177,6 +180,22 @@ class Script {
         return;
       }
     }
+  }
+
+  void end_all_faults(std::istream& words) {
+    Healing how;
+    std::string word;
+    while (words >> word) {
+      const std::uint64_t value = std::stoull(word.substr(word.find('=') + 1));
+      if (word.starts_with("members=")) how.members = value;
+      if (word.starts_with("without=")) how.away = NodeId{value};
+      if (word.starts_with("seed=")) how.seed = value;
+    }
+    int rounds = 0;
+    const std::optional<std::string> missing = what_does_not_heal(*cluster_, how, &rounds);
+    cluster_->take_trace();
+    out_ +=
+        missing ? "STANDS STILL: " + *missing + "\n" : "heals in " + std::to_string(rounds) + " heartbeats\n";
   }
 
   void show_trace() {

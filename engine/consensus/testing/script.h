@@ -5,8 +5,8 @@
 //   propose N LABEL             node N, which leads, proposes an entry
 //   voters N I[,I...]           node N proposes that these nodes be the voters, as their disks are now
 //   admit N I | forget N I      node N sends node I the log | no longer waits for the disk that node I had before
-//   tend N | grow N             what the driver does at a heartbeat of N: admits, forgets, beats, and proposes to replace the
-//                               disks that are gone | or that all nodes be voters
+//   tend N [K] | grow N         what the driver does at a heartbeat of N: admits, forgets, beats, and proposes to replace the
+//                               disks that are gone, or that the first K nodes be the voters | that all nodes be
 //   confirm N TOKEN             does node N still lead?
 //   beat N | silence N          its heartbeat is due | its election timeout has passed
 //   handover N M                node N is to give the lead to node M
@@ -20,6 +20,8 @@
 //   crash N [kept=K]            the first K writes under way reach the disk | start N
 //   damage N P | wipe N         while down: the log is damaged from position P on | the disk is lost
 //   refound N                   all are down: node N goes on alone in a new epoch, the disks of the others are lost
+//   heals [members=K] [without=N] [seed=S]
+//                               all faults end: everybody runs, and time passes until all is well (healing.h)
 //   show [N]                    all there is to know of a node, or of all
 #pragma once
 
