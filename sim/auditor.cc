@@ -29,6 +29,7 @@ bool audit_tenant(io::Wait& wait, Client& client, const std::string& tenant) {
       }
       if (!client.history.holds(tenant, stand)) return true;  // nobody knows whether it is there
       for (const ServedEvent& event : page->events) {
+        ++client.crowd.audited;
         client.history.observed(tenant, event, client.now());
         all.push_back(event);
       }
@@ -76,6 +77,7 @@ bool audit_tenant_of_node(io::Wait& wait, Client& client, const std::string& ten
       const auto json = scan_json((*next)->data);
       const auto event = json ? parse_event(*json) : std::nullopt;
       if (!event) break;
+      ++client.crowd.audited;
       client.history.observed(tenant, *event, client.now());
       all.push_back(*event);
       if (event->place < *last) continue;

@@ -33,6 +33,7 @@ struct Crowd {
   std::uint64_t requests = 0;
   std::uint64_t event_sequence = 0;
   std::uint64_t key_sequence = 0;
+  std::uint64_t audited = 0;  // events
 };
 
 class Client {

@@ -289,7 +289,8 @@ std::string NodeKeeper::describe() const {
   return host_.address().host + " is " + status.state + " in view " + status.view.describe() +
          ", committed " + status.commit_index.describe() + ", applied " + status.applied_index.describe() +
          ", durable " + status.durable_position.describe() +
-         (status.reason.empty() ? "" : ": " + status.reason);
+         (status.members_change.empty() ? "" : ", " + status.members_change) +
+         (status.damage.empty() ? "" : ", damaged") + (status.reason.empty() ? "" : ": " + status.reason);
 }
 
 void NodeKeeper::end() {

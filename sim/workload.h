@@ -29,6 +29,8 @@ class Workload {
   // Starts a fiber that reads everything back and checks it; ends with is_audited().
   void start_audit();
   bool is_audited() const { return audited_; }
+  // Events that were read back so far, by all audits.
+  std::uint64_t audited_events() const { return crowd_.audited; }
 
   // What was acknowledged after `position` is lost.
   void forget_after(std::uint64_t position) { crowd_.dates.forget_after(position); }

@@ -172,6 +172,9 @@ void Members::look() {
   if (now.at != durable.at || members_in(now) != members_in(durable)) {
     if (now.at.value != 0) first = now.at;
     if (durable.at.value != 0 && now.before_at != durable.at) first = std::min(first, durable.at);
+  } else if (now.settled_at != durable.settled_at && now.settled_at.value != 0) {
+    // A start that finds it committed looks no more at what it says.
+    first = now.settled_at;
   }
   const Position limit{first.value - 1};
   limit_ = behind_ ? std::min(limit_, limit) : limit;
