@@ -69,7 +69,7 @@ struct NodeMetrics {
   std::uint64_t session_replays_total = 0;  // requests of sessions that had been carried out before
   std::uint64_t sessions = 0;               // known now
   std::uint64_t refused_overloaded_total = 0;
-  DurationHistogram write_duration;          // append called to append answered
+  DurationHistogram write_duration;          // append called to append answered, wherever it was done
   DurationHistogram durable_write_duration;  // one flush
   SizeHistogram flush_bytes;
   std::uint64_t queue_entries = 0;  // proposed and not yet durable, now

@@ -46,8 +46,15 @@ std::optional<consensus::Member> NodeImpl::who_can(const Refusal& refusal) const
   return elsewhere ? now_leads : std::nullopt;
 }
 
-// Who asks under no session gets a number of this node's own, so that what is not answered can be asked again.
 Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& request) {
+  const Instant begun = wait.now();
+  Outcome<AppendReceipt> outcome = append_somewhere(wait, request);
+  if (outcome) metrics_.write_duration.observe(wait.now() - begun);
+  return outcome;
+}
+
+// Who asks under no session gets a number of this node's own, so that what is not answered can be asked again.
+Outcome<AppendReceipt> NodeImpl::append_somewhere(io::Wait& wait, const AppendRequest& request) {
   std::optional<AppendRequest> numbered;
   const auto here = [&] { return append_here(wait, numbered ? *numbered : request); };
   const auto there = [&](const consensus::Member& leader) -> Outcome<AppendReceipt> {

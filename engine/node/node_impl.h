@@ -117,6 +117,8 @@ class NodeImpl final : public Node {
   Status write_first(io::Wait& wait, consensus::JournalStart& start, const log::EntryPtr& entry);
   void create_first_tenant(io::Wait& wait);
 
+  // Here if this node leads, else at the leader.
+  Outcome<AppendReceipt> append_somewhere(io::Wait& wait, const AppendRequest& request);
   Outcome<AppendReceipt> append_here(io::Wait& wait, const AppendRequest& request);
   Outcome<AppendReceipt> append_once(io::Wait& wait, const AppendRequest& request);
   Outcome<TenantInfo> create_tenant_here(io::Wait& wait, std::string_view name);

@@ -314,13 +314,11 @@ std::optional<Outcome<AppendReceipt>> NodeImpl::find_earlier(io::Wait& wait, Ten
 }
 
 Outcome<AppendReceipt> NodeImpl::append_here(io::Wait& wait, const AppendRequest& request) {
-  const Instant begun = wait.now();
   if (auto refusal = refuse_writes()) return std::unexpected(std::move(*refusal));
   if (auto refusal = await_leadership(wait)) return std::unexpected(std::move(*refusal));
   if (!wait.check())
     return std::unexpected(make_refusal(RefusalCode::cancelled, "the request was given up before it began"));
   Outcome<AppendReceipt> outcome = append_once(wait, request);
-  if (outcome) metrics_.write_duration.observe(wait.now() - begun);
   if (outcome || !request.session) return outcome;
   return give_up_request(wait, request, std::move(outcome.error()));
 }

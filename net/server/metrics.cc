@@ -96,7 +96,8 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
   families.gauge("verity_disk_free_bytes", "Room left on the file system of the data directory",
                  status.disk_free_bytes);
   families.gauge("verity_node_writable", "1 while the node takes writes", status.reason.empty() ? 1.0 : 0.0);
-  families.histogram("verity_write_duration_seconds", "From an append's arrival at the node to its answer",
+  families.histogram("verity_write_duration_seconds",
+                     "From an append's arrival at this node to its answer, whoever leads",
                      metrics.write_duration);
   families.histogram("verity_durable_write_duration_seconds", "Time of one durable write of the log",
                      metrics.durable_write_duration);

@@ -150,6 +150,10 @@ class Failing(TestCase):
         self.assertEqual(follower.request("DELETE", "/v1/tenants/acme")[0], 200)
         metrics = follower.request("GET", "/metrics")[2]
         self.assertRegex(metrics, r"\nverity_requests_forwarded_total [1-9]")
+        # The node that the client asked has the time of it, with the way to the leader; the leader does not count it again.
+        self.assertRegex(metrics, r"\nverity_write_duration_seconds_count [1-9]")
+        if cluster.leader() == leader:
+            self.assertIn("\nverity_write_duration_seconds_count 0\n", cluster.nodes[leader].request("GET", "/metrics")[2])
         self.assertRegex(metrics, r"\nverity_consensus_leader [123]\n")
 
     def test_a_subscription_on_a_follower_misses_nothing_when_the_leader_dies(self):
