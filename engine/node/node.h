@@ -56,6 +56,8 @@ struct NodeStatus {
   std::string
       state;  // "leader", "follower", "candidate" (nobody leads that this node knows of), "read_only", "starting" (deriving state from the log), "stopping", "failed"
   std::string reason;  // why it is not ready; empty while it is
+  // It lacks entries that the cluster has committed, as far as it knows, or is still without a vote.
+  bool is_syncing = false;
   View view;
   NodeId leader;  // 0: none is known
   Position commit_index;
@@ -70,6 +72,7 @@ struct NodeStatus {
   bool index_ready = true;
   ByteCount disk_free_bytes = 0;
   std::vector<std::string> damage;     // one line each: file, offset, position, what
+  std::string cluster_address;         // where the other nodes reach it; empty: they do not
   std::vector<NodePeer> peers;         // none of a node that is alone
   consensus::MemberSet voters;         // in this node's log
   std::string members_change;          // what of their last change is still to be done; empty: nothing

@@ -403,10 +403,15 @@ NodeStatus NodeImpl::status() const {
   status.active_release = opened_.state->release;
   if (replicator_) {
     if (serves()) status.release_obstacle = replicator_->activation().obstacle();
+    status.is_syncing =
+        replicator_->replica().is_learner() || log_.last_proposed() < replicator_->cluster_committed();
     status.members_change = replicator_->members().unfinished();
     status.voters = replicator_->replica().journal().membership().voters;
   }
-  if (transport_ != nullptr) status.messages_dropped = transport_->messages_dropped();
+  if (transport_ != nullptr) {
+    status.messages_dropped = transport_->messages_dropped();
+    status.cluster_address = transport_->address();
+  }
   if (const auto refusal = why_not_ready()) status.reason = refusal->detail;
   if (failure_) {
     status.state = "failed";

@@ -89,6 +89,8 @@ class PeerTransport {
   // addresses.
   virtual void reach(const std::vector<std::string>& addresses) = 0;
 
+  // Where it listens, as it tells the others; empty: it does not.
+  virtual std::string address() const = 0;
   // How many other nodes are configured.
   virtual std::size_t others() const = 0;
   virtual std::vector<PeerStatus> peers() const = 0;

@@ -21,6 +21,9 @@ class Transport final : public node::PeerTransport, private peer::PeerEvents {
   bool send(const consensus::Member& to, node::PeerLane lane, node::PeerMessage message) override;
   bool is_connected(const consensus::Member& peer) const override;
   void reach(const std::vector<std::string>& addresses) override;
+  std::string address() const override {
+    return peers_ == nullptr ? std::string() : options_.listen_address.describe();
+  }
   std::size_t others() const override { return options_.others.size(); }
   std::vector<node::PeerStatus> peers() const override;
   std::uint64_t messages_dropped() const override;

@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t node_id_max = 7;
 
 std::string node(const Hello& hello) {
-  return "node " + hello.identity.id.describe();
+  return is_only_asking(hello) ? "whoever asks" : "node " + hello.identity.id.describe();
 }
 
 std::string protocols(const Hello& hello) {
@@ -84,10 +84,6 @@ std::optional<Refusal> judge(const Hello& ours, const Hello& theirs,
                                                        printable(theirs.cluster_name) + "\", " + node(ours) +
                                                        " of \"" + ours.cluster_name + "\"");
   }
-  if (theirs.identity.id.value < 1 || theirs.identity.id.value > node_id_max)
-    return refuse(RefusalCode::bad_node_id, "node id " + theirs.identity.id.describe() + " is not 1 to 7");
-  if (theirs.identity.id == ours.identity.id)
-    return refuse(RefusalCode::own_node_id, "two nodes have the node id " + by.describe());
   const bool one_is_blank = theirs.cluster_id.is_zero() || ours.cluster_id.is_zero();
   if (!one_is_blank && theirs.cluster_id != ours.cluster_id) {
     return refuse(RefusalCode::other_cluster,
@@ -99,6 +95,11 @@ std::optional<Refusal> judge(const Hello& ours, const Hello& theirs,
                                                 node(ours) + " of epoch " + ours.epoch.describe() +
                                                 ": the cluster was founded anew");
   }
+  // Behind the clusters, so that whoever only asks hears of them.
+  if (theirs.identity.id.value < 1 || theirs.identity.id.value > node_id_max)
+    return refuse(RefusalCode::bad_node_id, "node id " + theirs.identity.id.describe() + " is not 1 to 7");
+  if (theirs.identity.id == ours.identity.id)
+    return refuse(RefusalCode::own_node_id, "two nodes have the node id " + by.describe());
   for (const auto& [a, b] : {std::pair(&ours, &theirs), std::pair(&theirs, &ours)}) {
     if (auto why = why_not_understood(*a, *b)) return refuse(RefusalCode::other_release, *std::move(why));
   }

@@ -111,6 +111,11 @@ const std::vector<Case> cases = {
      RefusalCode::protocol_too_new, "node 2 speaks protocol 2 to 3, node 1 speaks 1"},
     {"node id 0", [](Hello&, Hello& theirs, auto&) { theirs.identity.id = NodeId{0}; },
      RefusalCode::bad_node_id, "node id 0 is not 1 to 7"},
+    {"somebody who only asks, of another cluster",
+     [](Hello&, Hello& theirs, auto&) { theirs.identity.id = NodeId{0}, theirs.cluster_id = id128(0xC2); },
+     RefusalCode::other_cluster,
+     "whoever asks is of cluster c2000000000000000000000000000000, node 1 of cluster "
+     "c1000000000000000000000000000000 with the same name"},
     {"node id 8", [](Hello&, Hello& theirs, auto&) { theirs.identity.id = NodeId{8}; },
      RefusalCode::bad_node_id, "node id 8 is not 1 to 7"},
     {"our node id", [](Hello& ours, Hello& theirs, auto&) { theirs.identity.id = ours.identity.id; },

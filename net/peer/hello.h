@@ -49,6 +49,11 @@ struct Hello {
   std::string describe() const;
 };
 
+// No node: it asks who is there (verity-admin cluster ping), is refused for its id, and nobody is told.
+inline bool is_only_asking(const Hello& hello) {
+  return hello.identity.id == NodeId{0};
+}
+
 enum class RefusalCode : std::uint16_t {
   malformed = 1,
   other_cluster_name,

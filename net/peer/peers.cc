@@ -287,6 +287,7 @@ bool PeersImpl::finish(const Attempt& attempt, Wire& wire, HandshakeOutcome outc
   if (const auto* const refused = std::get_if<RefusedByUs>(&outcome)) {
     std::optional<NodeId> whom;
     if (refused->theirs) whom = refused->theirs->hello.identity.id;
+    if (refused->theirs && is_only_asking(refused->theirs->hello)) return false;
     // Both ends of a connection to ourselves are ours: the dialler reports it.
     if (refused->refusal.code != RefusalCode::self) note_refused(attempt.who, refused->refusal, whom);
     if (attempt.place != nullptr) {

@@ -78,7 +78,12 @@ void append_status(std::string& out, const Context& context) {
   add(out, ",\"applied_index\":", status.applied_index.value);
   out += ",\"leader\":";
   status.leader.value == 0 ? out += "null" : out += status.leader.describe();
-  out += ",\"cluster\":{\"peers\":[";
+  out += ",\"cluster\":{";
+  if (!status.cluster_address.empty()) {
+    add(out, "\"address\":", status.cluster_address);
+    out += ',';
+  }
+  out += "\"peers\":[";
   bool is_first = true;
   for (const node::NodePeer& peer : status.peers) {
     if (!is_first) out += ',';
@@ -95,6 +100,7 @@ void append_status(std::string& out, const Context& context) {
   if (!status.members_change.empty()) add(out, ",\"members_change\":", status.members_change);
   out += '}';
   add(out, ",\"durable_position\":", status.durable_position.value);
+  out += status.is_syncing ? ",\"syncing\":true" : ",\"syncing\":false";
   add(out, ",\"sync_mode\":", status.sync_mode == node::SyncMode::fsync ? "fsync" : "async");
   add(out, ",\"io_backend\":", context.options.io_backend);
   add(out, ",\"cluster_name\":", status.cluster_name);

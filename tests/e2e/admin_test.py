@@ -32,12 +32,25 @@ class Admin(TestCase):
 
     def test_status_is_one_key_a_line(self):
         text = self.fine("status")
-        for key in ("node_id: 1", "state: leader", "sync_mode: fsync"):
+        for key in ("node_id: 1", "state: leader", "sync_mode: fsync", "syncing: false"):
             self.assertIn(key + "\n", text)
         self.assertRegex(text, r"(?m)^commit_index: \d+$")
         self.assertRegex(text, r"(?m)^applied_index: \d+$")
         self.assertEqual(json.loads(self.fine("status", "--json"))["state"], "leader")
-        self.assertIn("state: leader\n", self.fine("node", "status"))
+
+    def test_node_status_is_a_table_with_one_line(self):
+        names, line = self.fine("node", "status").splitlines()
+        row = dict(zip(names.split(), line.split()))
+        self.assertEqual({key: row[key] for key in ("id", "address", "state", "lag")},
+                         {"id": "1", "address": self.server.address, "state": "leader", "lag": "0"})
+        status = json.loads(self.fine("node", "status", "--json"))
+        self.assertEqual((row["view"], row["commit"], row["applied"]),
+                         tuple(str(status[key]) for key in ("view", "commit_index", "applied_index")))
+
+    def test_nodes_that_cannot_be_are_wrong_use(self):
+        for words in (("add", "foo"), ("add", "2"), ("add", "8=node8:7001"), ("add", "2=node2"), ("remove", "foo"),
+                      ("remove", "8"), ("remove", "2=node2:7001")):
+            self.assertIn("NODE", self.failure("cluster", *words, code=2), words)
 
     def test_metrics_can_be_searched(self):
         self.assertRegex(self.fine("metrics"), r"(?m)^verity_log_entries_total \d+$")

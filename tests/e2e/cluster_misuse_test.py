@@ -4,7 +4,7 @@ import socket
 import unittest
 
 from cluster import Cluster, free_ports
-from harness import SERVER, TestCase, run
+from harness import ADMIN, SERVER, TestCase, run
 
 
 def reasons(server, message):
@@ -53,6 +53,13 @@ class Misuse(TestCase):
         for node in (first, second):
             said = reasons(node, "Refused a connection with a peer") + reasons(node, "Connection refused by a peer")
             self.assertRegex(said, r'of (the cluster named )?"staging"')
+        ping = first.admin("cluster", "ping", "--peers", ",".join((cluster.addresses[1], cluster.addresses[2])))
+        self.assertEqual(ping.returncode, 1)
+        self.assertRegex(ping.stdout, cluster.addresses[1] + " +connected +1")
+        self.assertRegex(ping.stdout, cluster.addresses[2] + ' +connection refused: .*node 2 of "staging" +2')
+        # Nobody says which cluster is meant: any will do.
+        nobody = f"127.0.0.1:{free_ports(1)[0]}"
+        self.assertFine(run(ADMIN, "--server", nobody, "cluster", "ping", "--peers", cluster.addresses[2]))
 
     def test_a_directory_moved_to_another_id_is_refused(self):
         cluster = Cluster(self)

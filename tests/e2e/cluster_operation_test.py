@@ -70,5 +70,25 @@ class Leading(TestCase):
         cluster.check_history()
 
 
+class Growing(TestCase):
+    def test_a_new_node_is_syncing_until_it_has_a_vote(self):
+        cluster = Cluster(self)
+        cluster.nodes[1] = self.start("--node-id", "1", data_dir=cluster.data_dir(1),
+                                      env=cluster.timing | {"VERITY_CLUSTER_ADDRESS": cluster.addresses[1]}).wait_ready()
+        self.assertIn("\nsyncing: false\n", cluster.nodes[1].admin("status").stdout)
+        cluster.start(2)
+        cluster.start(3)
+        new = [f"{node}={cluster.addresses[node]}" for node in (2, 3)]
+        # One step at a time; what is called no more comes to rest.
+        cluster.wait_for("the nodes to be let in", lambda: "catching up" in cluster.nodes[1].request(
+            "POST", "/v1/cluster/members?add=" + ",".join(new))[2])
+        for node in (2, 3):
+            cluster.wait_for("a learner", lambda n=node: cluster.status(n)["state"] == "learner")
+            self.assertIn("\nsyncing: true\n", cluster.nodes[node].admin("status").stdout)
+        self.assertFine(cluster.nodes[1].admin("cluster", "add", *new))
+        for node in (1, 2, 3):
+            cluster.wait_for("the end of it", lambda n=node: not cluster.status(n)["syncing"])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -70,12 +71,23 @@ class Founding(TestCase):
             self.assertFine(cluster.nodes[node].admin("cluster", "wait-healthy"))
             lines = self.assertFine(cluster.nodes[node].admin("cluster", "status")).stdout.splitlines()
             self.assertEqual(lines[0].split(), ["id", "address", "state", "view", "commit", "applied", "lag", "last_seen", "release", "disk_free"])
-            self.assertEqual(sorted(line.split()[0] for line in lines[1:]), ["1", "2", "3"])
+            self.assertEqual(sorted(line.split()[:2] for line in lines[1:]),
+                             [[str(id), address] for id, address in cluster.addresses.items()])
+            self.assertEqual(cluster.nodes[node].admin("node", "status").stdout.splitlines()[1].split()[:2],
+                             [str(node), cluster.addresses[node]])
             status = json.loads(self.assertFine(cluster.nodes[node].admin("--json", "cluster", "status")).stdout)
             self.assertEqual(status["node_id"], node)
-        self.assertFine(cluster.nodes[1].admin("cluster", "ping", "--peers", every))
+        ping = json.loads(self.assertFine(cluster.nodes[1].admin("--json", "cluster", "ping", "--peers", every)).stdout)
+        self.assertEqual([(row["node"], row["connected"]) for row in ping], [(1, True), (2, True), (3, True)])
         self.assertFine(cluster.nodes[1].admin("cluster", "ping"))
         self.assertEqual(cluster.nodes[1].admin("cluster", "ping", "--peers", ",").returncode, 2)
+        clients_port = cluster.nodes[1].admin("cluster", "ping", "--peers", cluster.nodes[2].address)
+        self.assertEqual((clients_port.returncode, "no cluster port" in clients_port.stdout), (1, True), clients_port.stdout)
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            silent = cluster.nodes[1].admin("cluster", "ping", "--peers", f"127.0.0.1:{mute.getsockname()[1]}")
+        self.assertEqual((silent.returncode, "timeout" in silent.stdout), (1, True), silent.stdout)
+        for node in (1, 2, 3):  # nobody was disturbed by that
+            self.assertFalse([line for line in cluster.nodes[node].log() if "Refused" in line["message"]])
 
 
 class Failing(TestCase):

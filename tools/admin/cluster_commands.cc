@@ -1,4 +1,5 @@
 // What one node says of its cluster, and waiting until all of it is well.
+#include "io/network.h"
 #include "tools/admin/api.h"
 #include "tools/admin/commands.h"
 
@@ -73,7 +74,22 @@ std::string release_line(const Json& status) {
          "\n";
 }
 
-std::string table_of(const Context& context, const Json& status) {
+// The cluster port of the node that was asked, as of all others; one that is alone has none, and is shown as it was asked.
+std::string address_of(const Context& context, const Json& status) {
+  const auto cluster = status.find("cluster");
+  const std::string address =
+      cluster != status.end() && cluster->is_object() ? text_of(*cluster, "address") : std::string();
+  auto parsed = io::Address::parse(address);
+  if (!parsed) return context.server;
+  // All interfaces: the one that was asked, then.
+  const auto asked = io::Address::parse(context.server);
+  if (asked && (parsed->host == "0.0.0.0" || parsed->host == "::")) parsed->host = asked->host;
+  return parsed->describe();
+}
+
+enum class Rows : std::uint8_t { asked, all };
+
+std::string table_of(const Context& context, const Json& status, Rows rows) {
   using Align = Table::Align;
   Table table({{"id", Align::right},
                {"address"},
@@ -94,12 +110,18 @@ std::string table_of(const Context& context, const Json& status) {
                std::move(last_seen), text_of(of, "release"),
                of.contains("disk_free_bytes") ? size_text(number_of(of, "disk_free_bytes")) : std::string()});
   };
-  add(status, text_of(status, "node_id"), context.server, "asked now");
-  for (const Json& peer : peers_of(status)) {
+  add(status, text_of(status, "node_id"), address_of(context, status), "asked now");
+  for (const Json& peer : rows == Rows::all ? peers_of(status) : Json::array()) {
     const std::string last_seen = text_of(peer, "last_seen");
     add(peer, text_of(peer, "id"), text_of(peer, "address"), last_seen.empty() ? "never" : last_seen);
   }
   return table.text() + release_line(status);
+}
+
+// Why the node that was asked is not ready; empty while it is.
+std::string reason_line(const Json& status) {
+  const std::string reason = text_of(status, "reason");
+  return reason.empty() ? reason : "node " + text_of(status, "node_id") + " is not ready: " + reason + "\n";
 }
 
 // "1, 2, 3"
@@ -146,9 +168,7 @@ std::optional<Json> status_in(const HttpResponse& response) {
   return std::nullopt;
 }
 
-}  // namespace
-
-int show_cluster(const Context& context) {
+int show_table(const Context& context, Rows rows) {
   HttpClient client(context.server);
   const auto response = call(context, client, {.path = "/status"});
   if (!response) return exit_failure;
@@ -158,8 +178,19 @@ int show_cluster(const Context& context) {
                 context.server + " did not answer as a node does; is it a verity-server?");
     return exit_failure;
   }
-  print(context.json ? response->body : table_of(context, *status) + recovery_of(*status));
+  print(context.json ? response->body
+                     : table_of(context, *status, rows) + reason_line(*status) + recovery_of(*status));
   return exit_fine;
+}
+
+}  // namespace
+
+int show_cluster(const Context& context) {
+  return show_table(context, Rows::all);
+}
+
+int show_node(const Context& context) {
+  return show_table(context, Rows::asked);
 }
 
 int transfer_leader(const Context& context, std::optional<std::uint64_t> to) {
@@ -235,17 +266,6 @@ int change_members(const Context& context, const std::vector<std::string>& add,
       context.json, "timed_out",
       "not done within " + std::to_string(timeout_seconds) + " s: " + told + ". Repeat the command to go on");
   return exit_failure;
-}
-
-std::optional<std::vector<std::string>> peer_addresses(const Context& context) {
-  HttpClient client(context.server);
-  const auto response = call(context, client, {.path = "/status"});
-  if (!response) return std::nullopt;
-  std::vector<std::string> addresses;
-  if (const auto status = status_in(*response)) {
-    for (const Json& peer : peers_of(*status)) addresses.push_back(text_of(peer, "address"));
-  }
-  return addresses;
 }
 
 int wait_until_healthy(const Context& context, std::uint64_t timeout_seconds) {

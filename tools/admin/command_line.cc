@@ -1,5 +1,6 @@
 #include "tools/admin/command_line.h"
 
+#include "io/network.h"
 #include "tools/admin/commands.h"
 #include "tools/admin/defaults.h"
 #include "tools/server/nearest.h"
@@ -13,6 +14,17 @@ namespace verity::tools {
 namespace {
 
 constexpr const char* config_path_default = "/etc/verity/config.toml";
+
+constexpr std::uint64_t node_id_max = 7;
+
+// Why `text` names no node that could come in; empty if it does.
+std::string check_new_node(std::string& text) {
+  const std::size_t equals = text.find('=');
+  const bool has_id = equals == 1 && text[0] >= '1' && text[0] <= '0' + static_cast<int>(node_id_max);
+  const auto address = io::Address::parse(has_id ? std::string_view(text).substr(2) : std::string_view());
+  if (has_id && address && address->port != 0) return {};
+  return "'" + text + "' is not ID=HOST:PORT, an id of 1 to 7 and a cluster port, such as 2=node2:7001";
+}
 
 // Everything the options write into; outlives the parsing.
 struct Arguments {
@@ -74,7 +86,8 @@ class CommandLineBuilder {
     const Context& context = arguments_.context;
     add(app_, "status", "State of the server, one `key: value` a line", [&] { return show_status(context); });
     CLI::App& node = add_group("node", "One node of the cluster");
-    add(node, "status", "The same as `status`", [&] { return show_status(context); });
+    add(node, "status", "The server that is asked, as a line of `cluster status`",
+        [&] { return show_node(context); });
     CLI::App& cluster = add_group("cluster", "The cluster, as one of its nodes sees it");
     add(cluster, "status", "A table of its nodes", [&] { return show_cluster(context); });
     CLI::App* ping = add(cluster, "ping", "Whether the cluster ports of nodes can be reached from here",
@@ -89,26 +102,26 @@ class CommandLineBuilder {
     CLI::App* transfer = add(cluster, "transfer-leader", "Give the lead to another node",
                              [this] { return transfer_leader(arguments_.context, arguments_.to_node); });
     transfer->add_option("--to", arguments_.to_node, "Its id (default: whoever can take it best)")
-        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{7}));
+        ->check(CLI::Range(std::uint64_t{1}, node_id_max));
     add(cluster, "activate-release", "Use the newest release that all nodes know; there is no way back",
         [this] { return activate_release(arguments_.context); });
-    const auto take_nodes = [&](CLI::App* command, const std::string& help) {
-      command->add_option("NODE", arguments_.nodes, help)->required();
+    const auto take_nodes = [&](CLI::App* command, const std::string& help, const CLI::Validator& check) {
+      command->add_option("NODE", arguments_.nodes, help)->required()->delimiter(',')->check(check);
       command->add_option("--timeout", arguments_.timeout_seconds, "Seconds to wait (default 60)")
           ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{86'400}));
     };
-    take_nodes(add(cluster, "add", "Let nodes in: they are running, with empty data directories",
-                   [this] {
-                     return change_members(arguments_.context, arguments_.nodes, {},
-                                           arguments_.timeout_seconds);
-                   }),
-               "ID=HOST:PORT, the address of its cluster port");
+    take_nodes(
+        add(cluster, "add", "Let nodes in: they are running, with empty data directories",
+            [this] {
+              return change_members(arguments_.context, arguments_.nodes, {}, arguments_.timeout_seconds);
+            }),
+        "ID=HOST:PORT, the address of its cluster port", CLI::Validator(check_new_node, "ID=HOST:PORT"));
     take_nodes(add(cluster, "remove", "Take nodes out of the cluster; they stop",
                    [this] {
                      return change_members(arguments_.context, {}, arguments_.nodes,
                                            arguments_.timeout_seconds);
                    }),
-               "The id of a node");
+               "The id of a node", CLI::Range(std::uint64_t{1}, node_id_max));
     add(app_, "metrics", "Metrics of the server, as Prometheus reads them",
         [&] { return show_metrics(context); });
     add(app_, "head", "The last committed entry: position, hash and root of the tree",

@@ -25,6 +25,8 @@ int show_head(const Context& context);
 
 // ---- of its cluster, as the server sees it
 
+// The line of the server alone in the table of show_cluster().
+int show_node(const Context& context);
 int show_cluster(const Context& context);
 // Fine when the server leads or follows and all other nodes do and are not far behind; a failure, saying what is missing,
 // when that has not come about in time.
@@ -35,10 +37,9 @@ int transfer_leader(const Context& context, std::optional<std::uint64_t> to);
 // Waits until the cluster has these members more ("ID=HOST:PORT") and those (ids) less, and says meanwhile what it waits for.
 int change_members(const Context& context, const std::vector<std::string>& add,
                    const std::vector<std::string>& remove, std::uint64_t timeout_seconds);
-// Connects each address of the list ("host:port,…"; empty: those the server knows). A failure if one does not answer.
+// Says hello at each address of the list ("host:port,…"; empty: those the server knows). A failure if one is not the cluster
+// port of a node of the server's cluster; of any cluster, if there is no server to ask for its own.
 int ping_peers(const Context& context, const std::string& list);
-// Nothing: the failure has been printed.
-std::optional<std::vector<std::string>> peer_addresses(const Context& context);
 
 int create_tenant(const Context& context, const std::string& name);
 int delete_tenant(const Context& context, const std::string& name);
