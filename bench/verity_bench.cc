@@ -195,7 +195,8 @@ int run(int argc, char** argv) {
   Options options;
   CLI::App app("Measures how fast appends become durable", "verity-bench");
   app.require_subcommand(1);
-  auto* append_command = app.add_subcommand("append", "Append events, in this process or over HTTP");
+  auto* append_command = app.add_subcommand(
+      "append", "Append events: in this process, over HTTP, or over the native protocol to a cluster");
   auto* way = append_command->add_option_group("where");
   way->add_option("--data-dir", options.data_dir, "Append in this process to the node in this folder");
   way->add_option("--server", options.server, "Append over HTTP to the server at host:port");
