@@ -1,6 +1,7 @@
 // What a node counts. Plain numbers on the node's loop; net/server turns them into the exposition format.
 #pragma once
 
+#include "engine/node/peer_traffic.h"
 #include "io/base/units.h"
 
 #include <array>
@@ -74,6 +75,7 @@ struct NodeMetrics {
   SizeHistogram flush_bytes;
   std::uint64_t queue_entries = 0;  // proposed and not yet durable, now
   ByteCount queue_bytes = 0;
+  PeerTraffic peer_traffic;
 };
 
 }  // namespace verity::node

@@ -430,6 +430,7 @@ NodeStatus NodeImpl::status() const {
 }
 
 const NodeMetrics& NodeImpl::metrics() const {
+  if (transport_ != nullptr) metrics_.peer_traffic = transport_->traffic();
   if (forwarder_) metrics_.requests_forwarded_total = forwarder_->forwarded_total();
   if (replicator_) metrics_.view_changes_total = replicator_->view_changes();
   metrics_.sessions = derived_.sessions.count();

@@ -4,6 +4,7 @@
 
 #include "engine/consensus/member.h"
 #include "engine/log/entry.h"
+#include "engine/node/peer_traffic.h"
 #include "engine/node/release.h"
 #include "io/base/bytes.h"
 #include "io/base/result.h"
@@ -96,6 +97,7 @@ class PeerTransport {
   virtual std::vector<PeerStatus> peers() const = 0;
   // Messages that did not get out: not connected, too much waited, or the connection ended.
   virtual std::uint64_t messages_dropped() const = 0;
+  virtual PeerTraffic traffic() const = 0;
 };
 
 }  // namespace verity::node

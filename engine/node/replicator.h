@@ -168,7 +168,6 @@ class Replicator final : public PeerReceiver {
   io::Signal proposals_work_;
   io::Signal saves_work_;
   io::Signal bulk_work_;
-  io::Signal timers_work_;
 
   Position heard_committed_;
   bool hears_nobody_ = false;

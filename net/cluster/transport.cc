@@ -4,12 +4,14 @@
 #include "io/fiber/wait.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace verity::cluster {
 namespace {
 
 // What the engine may send fits a frame.
 static_assert(node::message_bytes_max == frame::payload_bytes_limit);
+static_assert(peer::lane_count == std::tuple_size_v<decltype(node::PeerTraffic::lanes)>);
 constexpr Duration busy_patience = 500ms;
 constexpr Duration busy_retry_interval = 20ms;
 
@@ -111,7 +113,7 @@ std::vector<node::PeerStatus> Transport::peers() const {
   for (const peer::PeerRow& row : peers_->peers()) {
     all.push_back({.id = row.id.value_or(NodeId{}),
                    .address = row.address,
-                   .connected = row.connected(),
+                   .connected = row.connected,
                    .last_seen = row.last_seen,
                    .round_trip = row.round_trip_time,
                    .problem = row.last_problem});
@@ -124,6 +126,31 @@ std::uint64_t Transport::messages_dropped() const {
   if (peers_ == nullptr) return dropped;
   for (const peer::LaneCounters& lane : peers_->metrics().lanes) dropped += lane.dropped;
   return dropped;
+}
+
+node::PeerTraffic Transport::traffic() const {
+  node::PeerTraffic traffic;
+  if (peers_ == nullptr) return traffic;
+  const peer::PeerMetrics& counted = peers_->metrics();
+  for (std::size_t i = 0; i < peer::lane_count; ++i) {
+    const peer::LaneCounters& lane = counted.lanes[i];
+    traffic.lanes[i] = {.messages_in = lane.messages_in,
+                        .messages_out = lane.messages_out,
+                        .bytes_in = lane.bytes_in,
+                        .bytes_out = lane.bytes_out,
+                        .connections = lane.connections,
+                        .connections_lost = lane.connections_lost};
+  }
+  for (std::size_t i = 0; i < peer::refusal_code_count; ++i) {
+    const std::string name(peer::describe(static_cast<peer::RefusalCode>(i)));
+    if (counted.refused[i] > 0) traffic.refused[name] = counted.refused[i];
+    if (counted.refused_by[i] > 0) traffic.refused_by[name] = counted.refused_by[i];
+  }
+  traffic.connect_failures = counted.connect_failures;
+  traffic.handshake_failures = counted.handshake_failures;
+  traffic.bad_frames = counted.bad_frames;
+  traffic.turned_away = counted.turned_away;
+  return traffic;
 }
 
 void Transport::on_message(const peer::PeerIdentity& from, peer::Lane /*lane*/, std::uint16_t type,

@@ -27,6 +27,7 @@ class Transport final : public node::PeerTransport, private peer::PeerEvents {
   std::size_t others() const override { return options_.others.size(); }
   std::vector<node::PeerStatus> peers() const override;
   std::uint64_t messages_dropped() const override;
+  node::PeerTraffic traffic() const override;
 
  private:
   void on_message(const peer::PeerIdentity& from, peer::Lane lane, std::uint16_t type,

@@ -34,7 +34,6 @@ class SendQueue {
   std::size_t clear();
 
   std::size_t size() const { return messages_.size(); }
-  ByteCount size_bytes() const { return bytes_; }
 
  private:
   std::deque<Message> messages_;

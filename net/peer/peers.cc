@@ -35,8 +35,7 @@ constexpr std::size_t index_of(Lane lane) {
 struct Channel {
   SendQueue queue;
   Link* link = nullptr;  // the connection in use
-  Timestamp since;
-  io::Signal changed;  // link became null or not null
+  io::Signal changed;    // link became null or not null
 };
 
 struct Node {
@@ -374,7 +373,6 @@ void PeersImpl::open(Link& link) {
   link.notify();
   node.address = printable(link.peer().address);
   if (is_known) return;
-  here.since = world_.clock.realtime();
   here.changed.notify_all();
   report(io::LogLevel::info, "open " + link.identity().id.describe() + std::string(describe(link.lane())),
          "Connection to a peer established",
@@ -395,7 +393,6 @@ void PeersImpl::close(Link& link, const Error& reason) {
   Channel& here = channel(link);
   if (here.link != &link) return;
   here.link = nullptr;
-  here.since = world_.clock.realtime();
   here.changed.notify_all();
   LaneCounters& counted = counters(link.lane());
   counted.dropped += here.queue.clear();
@@ -517,10 +514,8 @@ std::vector<PeerRow> PeersImpl::peers() const {
     row.id = id;
     row.last_seen = node.last_seen;
     row.round_trip_time = node.round_trip_time;
-    for (std::size_t i = 0; i < lane_count; ++i) {
-      const Channel& channel = node.channels[i];
-      row.lanes[i] = {channel.link != nullptr, channel.since, channel.queue.size(),
-                      channel.queue.size_bytes()};
+    row.connected = is_connected(id, Lane::control);
+    for (const Channel& channel : node.channels) {
       if (channel.link != nullptr) row.last_seen = std::max(row.last_seen, time_of(channel.link->heard()));
     }
     shown[id.value] = true;

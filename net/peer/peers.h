@@ -116,23 +116,14 @@ struct PeerMetrics {
   std::uint64_t turned_away = 0;         // strangers beyond handshakes_max
 };
 
-struct LaneState {
-  bool connected = false;
-  Timestamp since;  // of the last change; 0: never
-  std::size_t queued_frames = 0;
-  ByteCount queued_bytes = 0;
-};
-
 // One for each configured address, then one for each connected node that is behind none of them.
 struct PeerRow {
-  std::string address;       // as configured, or as the node says itself
-  std::optional<NodeId> id;  // who answered there last
-  std::array<LaneState, lane_count> lanes;
+  std::string address;                      // as configured, or as the node says itself
+  std::optional<NodeId> id;                 // who answered there last
+  bool connected = false;                   // on the control lane
   Timestamp last_seen;                      // bytes came; 0: never
   std::optional<Duration> round_trip_time;  // of the last keep-alive on the control lane
   std::string last_problem;  // why the last connection was refused, failed or ended; empty: none yet
-
-  bool connected() const { return lanes[0].connected; }
 };
 
 class Peers {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <sstream>
 
 namespace verity::server {
@@ -59,6 +60,18 @@ class Families {
     metric.histogram.sample_count = cumulative;
     metric.histogram.sample_sum = upper_bound(observed.sum());
     add(name, help, MetricType::Histogram).metric.push_back(metric);
+  }
+
+  // One sample for each value of one label.
+  void counters(const char* name, const char* help, const char* label,
+                const std::map<std::string, std::uint64_t>& values) {
+    MetricFamily& family = add(name, help, MetricType::Counter);
+    for (const auto& [value, count] : values) {
+      ClientMetric metric;
+      metric.label.push_back({label, value});
+      metric.counter.value = static_cast<double>(count);
+      family.metric.push_back(metric);
+    }
   }
 
   MetricFamily& add(const char* name, const char* help, MetricType type) {
@@ -162,6 +175,40 @@ void add_peers(Families& families, const node::NodeStatus& status, const node::N
                    status.messages_dropped);
 }
 
+void add_traffic(Families& families, const node::PeerTraffic& traffic) {
+  const auto by_lane = [&](std::uint64_t node::LaneTraffic::*count) {
+    return std::map<std::string, std::uint64_t>{{"control", traffic.lanes[0].*count},
+                                                {"bulk", traffic.lanes[1].*count}};
+  };
+  using Lane = node::LaneTraffic;
+  families.counters("verity_peer_received_messages_total", "Messages from other nodes", "lane",
+                    by_lane(&Lane::messages_in));
+  families.counters("verity_peer_sent_messages_total", "Messages to other nodes", "lane",
+                    by_lane(&Lane::messages_out));
+  families.counters("verity_peer_received_bytes_total", "Bytes from other nodes, with all framing", "lane",
+                    by_lane(&Lane::bytes_in));
+  families.counters("verity_peer_sent_bytes_total", "Bytes to other nodes, with all framing", "lane",
+                    by_lane(&Lane::bytes_out));
+  families.counters("verity_peer_connections_total", "Connections with other nodes that came about", "lane",
+                    by_lane(&Lane::connections));
+  families.counters("verity_peer_connections_lost_total", "Those of them that have ended", "lane",
+                    by_lane(&Lane::connections_lost));
+  families.counters("verity_peer_refused_total", "Connections that this node refused", "code",
+                    traffic.refused);
+  families.counters("verity_peer_refused_by_total", "Connections that other nodes refused to this one",
+                    "code", traffic.refused_by);
+  families.counter("verity_peer_connect_failures_total", "Attempts to connect another node that failed",
+                   traffic.connect_failures);
+  families.counter("verity_peer_handshake_failures_total",
+                   "Connections that ended before both sides had said who they are, by timeout or nonsense",
+                   traffic.handshake_failures);
+  families.counter("verity_peer_bad_frames_total", "Connections ended for what was in their bytes",
+                   traffic.bad_frames);
+  families.counter("verity_peer_turned_away_total",
+                   "Connections closed at once, while too many others had not said who they are",
+                   traffic.turned_away);
+}
+
 void add_server(Families& families, const Context& context) {
   const ServerCounters& counters = context.counters;
   MetricFamily& requests = families.add("verity_http_requests_total",
@@ -196,6 +243,8 @@ std::string render_metrics(const Context& context) {
   const node::NodeMetrics& metrics = context.started != nullptr ? context.node().metrics() : none_yet;
   add_node(families, status, metrics);
   if (!status.peers.empty()) add_peers(families, status, metrics);
+  // Until then nobody has counted.
+  if (!status.peers.empty() && context.started != nullptr) add_traffic(families, metrics.peer_traffic);
   add_server(families, context);
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families.all());

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -115,6 +116,9 @@ class Failing(TestCase):
         self.assertRegex(metrics, r"\nverity_peer_messages_dropped_total [1-9]")
         self.assertRegex(metrics, r"\nverity_consensus_view [1-9]")
         self.assertRegex(metrics, r"\nverity_consensus_duration_seconds_count [1-9]")
+        for counted in ("connect_failures_total", "connections_lost_total{lane=\"control\"}",
+                        "sent_bytes_total{lane=\"control\"}", "received_messages_total{lane=\"control\"}"):
+            self.assertRegex(metrics, rf"\nverity_peer_{re.escape(counted)} [1-9]")
         if shutil.which("promtool"):
             check = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, text=True,
                                    timeout=PATIENCE)
