@@ -9,6 +9,7 @@ namespace verity::consensus {
 namespace {
 
 constexpr std::uint64_t fetch_patience_max = 64;
+constexpr std::uint64_t bulk_doublings_max = 6;
 
 }  // namespace
 
@@ -71,8 +72,7 @@ void Replica::replicate() {
 bool Replica::may_send(const Progress& progress) const {
   if (progress.next > journal_.head()) return false;
   const std::uint64_t under_way = progress.next.value - std::min(progress.next, progress.acked.next()).value;
-  if (progress.next <= journal_.base())
-    return under_way < options_.bulk_batches_max * options_.batch_entries_max;
+  if (progress.next <= journal_.base()) return under_way < progress.bulk_window * options_.batch_entries_max;
   // It would overtake what is read from the disk, and be dropped.
   return progress.bulk_until <= progress.acked && under_way < options_.window_entries_max;
 }
@@ -81,7 +81,10 @@ void Replica::replicate_to(const Member& member, Progress& progress) {
   while (may_send(progress)) {
     EntryRange range = range_from(progress.next, journal_.head());
     progress.next = range.last.next();
-    if (range.entries.empty()) progress.bulk_until = range.last;
+    if (range.entries.empty()) {
+      progress.bulk_until = range.last;
+      progress.bulk_since = leading_.round;
+    }
     progress.sent_round = leading_.round;
     send(member, Prepare{promises_.view, journal_.committed(), std::move(range)});
   }
@@ -122,17 +125,27 @@ void Replica::hear(const Member& backup) {
 // It has just begun to follow, or has heard a heartbeat that was sent after the entries, and does not have them. It may have
 // lost what it acknowledged before it was started again. What is read from the disk is overtaken by heartbeats.
 bool Replica::has_to_rewind(Progress& progress, const PrepareOk& m) const {
-  const bool is_bulk_under_way = progress.bulk_until > m.head;
-  if (!is_bulk_under_way) {
-    progress.bulk_head = {};
-    progress.bulk_still = 0;
-    return (m.round == 0 || m.round > progress.sent_round) && m.head < progress.next;
+  const bool is_lost = progress.bulk_until.value != 0 && has_lost_bulk(progress, m.head);
+  if (progress.bulk_until > m.head) return is_lost;
+  return (m.round == 0 || m.round > progress.sent_round) && m.head < progress.next;
+}
+
+// A link that is slower than patience lasts would be filled with the same again and again: so the window begins anew, and
+// patience grows.
+bool Replica::has_lost_bulk(Progress& progress, Position head) const {
+  if (head != progress.bulk_head) {
+    const bool arrived = head > progress.bulk_head && head <= progress.bulk_until;
+    if (arrived) progress.bulk_window = std::min(progress.bulk_window + 1, options_.bulk_batches_max);
+    progress.bulk_head = head;
+    progress.bulk_since = leading_.round;
+    return false;
   }
-  progress.bulk_still = m.head == progress.bulk_head ? progress.bulk_still + 1 : 0;
-  progress.bulk_head = m.head;
-  if (progress.bulk_still < options_.bulk_patience) return false;
-  progress.bulk_still = 0;
-  return m.head < progress.next;
+  if (head >= progress.bulk_until) return false;
+  if (leading_.round - progress.bulk_since < options_.bulk_patience << progress.bulk_doublings) return false;
+  progress.bulk_since = leading_.round;
+  progress.bulk_window = 1;
+  progress.bulk_doublings = std::min(progress.bulk_doublings + 1, bulk_doublings_max);
+  return head < progress.next;
 }
 
 void Replica::on(const Member& from, const PrepareOk& m) {

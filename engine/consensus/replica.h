@@ -37,7 +37,8 @@ struct ReplicaOptions {
   ByteCount batch_bytes_max = 4 * 1024 * 1024;  // likewise, unless one entry alone is larger
   std::uint64_t window_entries_max = 4096;      // sent to one backup and not acknowledged
   std::uint64_t bulk_batches_max = 8;           // read from the disk for one backup and not acknowledged
-  std::uint64_t bulk_patience = 10;             // answers without progress; then what was read counts as lost
+  std::uint64_t bulk_patience =
+      10;  // heartbeats without progress at first; then what was read counts as lost
   // Committed entries held one by one, for backups that are a little behind.
   std::size_t keep_committed = 1024;
   ByteCount keep_committed_bytes = 8 * 1024 * 1024;
@@ -91,8 +92,10 @@ class Replica {
     std::uint64_t start = 0;       // as it said last, while it may have lost entries
     // Up to here entries were read from the disk for it. They travel on a lane of their own, and may take long.
     Position bulk_until;
-    Position bulk_head;            // while they are under way: what it has said to have
-    std::uint64_t bulk_still = 0;  // likewise: how often it has said so
+    Position bulk_head;                // since there were such: what it has said to have
+    std::uint64_t bulk_since = 0;      // the round in which that changed, or more was sent
+    std::uint64_t bulk_window = 1;     // so many batches are under way at most; more with each that arrives
+    std::uint64_t bulk_doublings = 0;  // of the patience: what counted as lost may only have been slow
   };
   struct Leading {  // of a primary
     Position serve_from;
@@ -150,6 +153,7 @@ class Replica {
   void replicate_to(const Member& member, Progress& progress);
   bool may_send(const Progress& progress) const;
   bool has_to_rewind(Progress& progress, const PrepareOk& m) const;
+  bool has_lost_bulk(Progress& progress, Position head) const;
   void beat();
   void hear(const Member& backup);
   void advance_commit();

@@ -220,7 +220,8 @@ void Canonical::replica(const Replica& value) {
     round(view, newest_round);
     std::vector<std::pair<std::uint8_t, std::string>> parts;
     for (const auto& [backup, progress] : backups) {
-      const auto& [acked, next, answered, sent_round, start, bulk_until, bulk_head, bulk_still] = progress;
+      const auto& [acked, next, answered, sent_round, start, bulk_until, bulk_head, bulk_since, bulk_window,
+                   bulk_doublings] = progress;
       parts.emplace_back(name(backup), apart([&] {
                            number(acked.value);
                            number(next.value);
@@ -229,7 +230,9 @@ void Canonical::replica(const Replica& value) {
                            number(start);
                            number(bulk_until.value);
                            number(bulk_head.value);
-                           number(bulk_still);
+                           number(bulk_since);
+                           number(bulk_window);
+                           number(bulk_doublings);
                          }));
     }
     members(parts);
