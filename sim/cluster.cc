@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace verity::sim {
 
@@ -24,8 +25,16 @@ Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng&
     nodes_.push_back(std::make_unique<NodeKeeper>(world, history, scenario, prng, node));
   for (std::uint64_t node = 1; scenario.upgrades() && node <= scenario.nodes; ++node) {
     NodeKeeper& keeper = *nodes_[node - 1];
+    if (prng.chance(1, 2)) keeper.host().setup().node.releases = node::next_releases;
     keeper.on_started = [this, node](const node::Releases& known) { releases_.started(node, known); };
     keeper.on_outdated = [this, node](std::string_view why) { releases_.outdated(node, why); };
+    // The worst moment to take the program back: while the others learn of it.
+    keeper.host().on_log = [this, node](std::string_view message) {
+      if (message != "A release was activated" || std::exchange(is_taken_back_, true)) return;
+      for (std::size_t other = 0; other < nodes_.size(); ++other) {
+        if (other + 1 != node && prng_.chance(1, 2)) nodes_[other]->go_back_soon();
+      }
+    };
   }
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (!is_time_for(i)) nodes_[i]->stay_down();
@@ -250,12 +259,14 @@ bool Cluster::is_serving() const {
 
 bool Cluster::is_level() const {
   if (!is_serving()) return false;
-  const Position end = nodes_.front()->host().node()->status().durable_position;
+  const node::NodeStatus first = nodes_.front()->host().node()->status();
+  const Position end = first.durable_position;
   return std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
     const node::NodeStatus status = node->host().node()->status();
     const bool is_member = status.members_change.empty() && status.voters.size() == size();
     return is_member && status.durable_position == end && status.commit_index == end &&
-           status.applied_index == end && status.damage.empty();
+           status.applied_index == end && status.damage.empty() &&
+           status.active_release == first.active_release;
   });
 }
 

@@ -80,6 +80,7 @@ class Cluster {
   const bool members_change_;     // in this run
   ReleaseJudge releases_;
   const bool upgrades_in_the_end_;  // all nodes, when they heal
+  bool is_taken_back_ = false;      // once
   std::vector<std::unique_ptr<NodeKeeper>> nodes_;
 };
 

@@ -47,6 +47,7 @@ void NodeHost::start() {
   process_ = std::make_unique<Process>(
       world_,
       ProcessOptions{.host = setup_.server.client_address.host, .boot = ++boot_, .clock = setup_.clock});
+  process_->on_log = on_log;
   process_->spawn("main", [this](io::Wait& wait) { run(wait); });
 }
 

@@ -84,6 +84,8 @@ class NodeHost {
   // Called on the node's fiber when it has recovered, before it serves: position and hash of its head; no
   // hash while its index is still being derived.
   std::function<void(std::uint64_t position, const std::string& hash)> on_recovered;
+  // As Process::on_log.
+  std::function<void(std::string_view message)> on_log;
 
  private:
   void run(io::Wait& wait);

@@ -193,12 +193,20 @@ bool NodeKeeper::is_outdated(const Error& error) {
 void NodeKeeper::change_release() {
   node::Releases& releases = host_.setup().node.releases;
   // Forward rather than back.
-  releases = gets_next_release() && prng_.chance(1, 2) ? node::current_releases : node::next_releases;
+  releases = gets_next_release() && prng_.chance(1, 3) ? node::current_releases : node::next_releases;
   world_.trace().line(
       world_.now(), "world",
       host_.address().host + " gets the program of release " + std::to_string(releases.newest));
   constexpr std::array ways{Disturbance::clean_restart, Disturbance::kill, Disturbance::power_cut};
   disturb(ways[prng_.below(ways.size())]);
+}
+
+void NodeKeeper::go_back_soon() {
+  if (!is_up() || healed_) return;
+  host_.setup().node.releases = node::current_releases;
+  world_.trace().line(world_.now(), "world", host_.address().host + " will go back to release 1");
+  const CrashKind kind = prng_.chance(1, 2) ? CrashKind::power : CrashKind::kill;
+  host_.process()->crash_at_call(host_.process()->call_count() + prng_.between(1, 25), kind);
 }
 
 void NodeKeeper::stay_down() {

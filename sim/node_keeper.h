@@ -51,6 +51,8 @@ class NodeKeeper {
   void lose_state();
   // The program of the other release is started next, and now if it runs.
   void change_release();
+  // The program of the release before is started, after a crash at a call soon.
+  void go_back_soon();
   bool runs_next_release() const { return running_.newest == node::next_releases.newest; }
   bool gets_next_release() const { return host_.setup().node.releases.newest == node::next_releases.newest; }
   // Its program is started.

@@ -55,6 +55,7 @@ class SimLogger final : public io::Logger {
     std::string text = "log    " + std::string(io::describe(level)) + " " + std::string(target) + ": " +
                        std::string(message);
     for (const io::LogField& field : fields) text += " " + print(field);
+    if (process_.on_log) process_.on_log(message);
     // No fault makes one: these two do not speak the same language.
     if (message == "a message that makes no sense was ignored") process_.world().fail(text);
     if (level >= io::LogLevel::info) {

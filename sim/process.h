@@ -91,6 +91,8 @@ class Process {
   std::uint64_t on_crash(std::move_only_function<void()> action);
   void forget_on_crash(std::uint64_t id) { crash_actions_.erase(id); }
 
+  // What it says in its log, as it is said; it may be crashed by whoever hears it.
+  std::function<void(std::string_view message)> on_log;
   void trace(std::string_view what) { world_.trace().line(world_.now(), name_, what); }
   void remark(std::string_view what) { world_.trace().remark(world_.now(), name_, what); }
 

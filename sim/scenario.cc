@@ -266,9 +266,9 @@ const std::vector<Entry>& entries() {
          s.faults.lasts = s.faults.lasts * 2;
          s.faults.interval = s.faults.interval / 2;
          Prng prng = Prng(s.seed).fork("upgrade");
-         s.setup.node.tuning.watch_interval = milliseconds(prng.between(10, 300));
-         s.setup.node.activate_after = milliseconds(prng.between(1, 1500));
-         if (prng.chance(1, 3)) s.setup.node.activate_after.reset();
+         s.setup.node.tuning.watch_interval = milliseconds(prng.between(5, 100));
+         s.setup.node.activate_after = milliseconds(prng.between(1, 150));
+         if (prng.chance(1, 5)) s.setup.node.activate_after.reset();
        }},
   };
   return all;

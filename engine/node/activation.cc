@@ -58,10 +58,6 @@ Activation::Activation(Parts parts)
 
 // ---- the state
 
-Position Activation::commit_limit() const {
-  return is_behind() ? Position{wanted_.at.value - 1} : Position{~std::uint64_t{0}};
-}
-
 void Activation::want(std::uint32_t number, Position at) {
   if (number > wanted_.number) wanted_ = {number, at};
 }

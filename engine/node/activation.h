@@ -44,12 +44,13 @@ class Activation {
   // What is to be written; durable.
   const ActiveRelease& active() const { return active_; }
 
-  // ---- the state; as Members has it
+  // ---- the state
+  // True: it is to be saved.
   bool is_behind() const { return wanted_.number > active_.number; }
-  Position commit_limit() const;
   void committed(const log::Entry& entry);
   // False: it holds an entry of a release that is not in the state yet. It will be; then the message is welcome.
   bool admits(const consensus::Message& message);
+  // Into the state, which is about to be saved; saved(): it was.
   void write_down();
   // True: another release is active from here on.
   bool saved();

@@ -472,10 +472,9 @@ void Replicator::commit(Position position) {
   if (on_committed && !entries.empty()) on_committed(entries);
 }
 
-// The state says what the membership is, and the release, where the log says that it is committed.
+// The state says what the membership is where the log says that it is committed.
 void Replicator::tell_log_committed() {
-  log_.set_committed(
-      std::min({replica_.journal().committed(), members_.commit_limit(), activation_.commit_limit()}));
+  log_.set_committed(std::min(replica_.journal().committed(), members_.commit_limit()));
 }
 
 void Replicator::leave() {

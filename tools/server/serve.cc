@@ -149,6 +149,7 @@ class Service {
     status.sync_mode = config_.node.sync_mode;
     status.cluster_name = config_.node.cluster_name;
     status.index_ready = false;
+    status.releases = config_.node.releases;
     std::string missing;
     if (transport_) {
       for (node::PeerStatus& peer : transport_->peers()) {

@@ -33,6 +33,7 @@ class Server:
 
     def __init__(self, binaries="build/bin", data_dir=None, environment=None, wrapper=(), arguments=()):
         self.binaries = os.path.join(ROOT, binaries)
+        self.program = os.path.join(self.binaries, "verity-server")  # of the next start
         self.scratch = tempfile.mkdtemp(prefix="verity-show-", dir=scratch_root())
         self.data_dir = data_dir or os.path.join(self.scratch, "data")
         self.port, self.metrics_port = free_port(), free_port()
@@ -59,7 +60,7 @@ class Server:
         self.log_begin = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [*self.wrapper, os.path.join(self.binaries, "verity-server"), "--data-dir", self.data_dir,
+                [*self.wrapper, self.program, "--data-dir", self.data_dir,
                  "--bind", f"127.0.0.1:{self.port}", *self.arguments],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
         if wait_ready:
