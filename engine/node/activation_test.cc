@@ -32,6 +32,7 @@ class Links final : public PeerTransport {
   std::size_t others() const override { return 2; }
   std::vector<PeerStatus> peers() const override { return {}; }
   std::uint64_t messages_dropped() const override { return 0; }
+  PeerTraffic traffic() const override { return {}; }
 
   std::vector<Member> connected;
 };
