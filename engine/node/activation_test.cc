@@ -29,6 +29,7 @@ class Links final : public PeerTransport {
     return std::find(connected.begin(), connected.end(), peer) != connected.end();
   }
   void reach(const std::vector<std::string>&) override {}
+  std::string address() const override { return {}; }
   std::size_t others() const override { return 2; }
   std::vector<PeerStatus> peers() const override { return {}; }
   std::uint64_t messages_dropped() const override { return 0; }
