@@ -73,6 +73,11 @@ Outcome<NodeId> NodeImpl::hand_over(io::Wait& wait, std::optional<NodeId> to) {
         const Outcome<Bytes> answer = forwarder_->ask(wait, leader, QuestionKind::hand_over, body);
         if (!answer) {
           // Whoever gives the lead away may have no time to say so; that another node leads says it.
+          io::Wait soon = wait.within(attempt_patience);
+          const auto is_asked_still = [&] { return !this->leader() || *this->leader() == leader; };
+          while (answer.error().code == RefusalCode::outcome_unknown && is_asked_still() &&
+                 applied_.wait(soon))
+            continue;
           const auto now_leads = this->leader();
           const bool is_done = answer.error().code == RefusalCode::outcome_unknown && now_leads &&
                                *now_leads != leader && now_leads->id == to.value_or(now_leads->id);
