@@ -143,9 +143,25 @@ bool Cluster::stands_a_lost_disk() const {
   });
 }
 
+// Its present process is known to all others, durably, or nothing that it has said has counted.
+bool Cluster::everybody_hears(const NodeKeeper& node) const {
+  const NodeId id = node.host().node() == nullptr ? NodeId{} : node.host().node()->status().node_id;
+  return id.value != 0 && std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& other) {
+           if (other.get() == &node) return true;
+           if (!other->host().is_serving() || other->host().node() == nullptr) return false;
+           const auto peers = other->host().node()->status().peers;
+           return std::any_of(peers.begin(), peers.end(),
+                              [&](const node::NodePeer& peer) { return peer.id == id && peer.connected; });
+         });
+}
+
 void Cluster::lose_a_disk() {
   if (!stands_a_lost_disk()) return;
   NodeKeeper& loser = draw();
+  if (loser.has_old_copy() && everybody_hears(loser)) {
+    world_.trace().line(world_.now(), "world", loser.host().address().host + " gets an old copy of its disk");
+    return loser.put_old_copy_back();
+  }
   const bool keeps_log = prng_.chance(1, 3);
   world_.trace().line(world_.now(), "world",
                       loser.host().address().host + " loses its " + (keeps_log ? "state" : "disk"));

@@ -66,6 +66,7 @@ class Cluster {
   std::string host(std::size_t node) const { return nodes_[node]->host().address().host; }
   // Every change of the members is finished, and every member has its disk.
   bool stands_a_lost_disk() const;
+  bool everybody_hears(const NodeKeeper& node) const;
   void lose_a_disk();
   void set_one_of_the_clocks();
   bool is_time_for(std::size_t node) const;

@@ -129,6 +129,32 @@ void Disk::replace() {
   locks_.clear();
 }
 
+std::shared_ptr<Disk::Folder> Disk::durable_copy(const Folder& folder) {
+  auto copy = std::make_shared<Folder>();
+  for (const auto& [name, node] : folder.durable) {
+    Node& there = copy->durable[name];
+    if (node.folder != nullptr) {
+      there.folder = durable_copy(*node.folder);
+      continue;
+    }
+    there.file = std::make_shared<Inode>(node.file->sector_bytes);
+    there.file->durable = there.file->current = node.file->durable;
+    there.file->unreadable = node.file->unreadable;
+  }
+  copy->current = copy->durable;
+  return copy;
+}
+
+std::shared_ptr<const Disk::Copy> Disk::copy() const {
+  return std::make_shared<const Copy>(durable_copy(*root_));
+}
+
+void Disk::put_back(const Copy& copy) {
+  VERITY_ASSERT_NOTE(open_files_ == 0, "files of this disk are still open");
+  root_ = durable_copy(copy.root());
+  locks_.clear();
+}
+
 void Disk::lose_directory(std::string_view path) {
   VERITY_ASSERT_NOTE(open_files_ == 0, "files of this disk are still open");
   const std::string name(path);

@@ -89,6 +89,10 @@ class Disk {
 
   // A directory and all in it is gone. Nobody uses the disk.
   void lose_directory(std::string_view path);
+  // What is durable now, and the disk as it was then. Nobody uses it.
+  class Copy;
+  std::shared_ptr<const Copy> copy() const;
+  void put_back(const Copy& copy);
   // Another disk, empty. Nobody uses it.
   void replace();
 
@@ -129,6 +133,8 @@ class Disk {
   Prng prng_;
   Prng crash_prng_;
   Prng fault_prng_;
+  static std::shared_ptr<Folder> durable_copy(const Folder& folder);
+
   std::shared_ptr<Folder> root_;
   std::uint64_t sequence_ = 0;  // orders writes, size changes and name changes
   std::set<std::uint64_t> in_flight_;

@@ -60,4 +60,13 @@ struct Disk::Folder {
   static void apply(std::map<std::string, Node>& names, const NameChange& change);
 };
 
+class Disk::Copy {
+ public:
+  explicit Copy(std::shared_ptr<Folder> root) : root_(std::move(root)) {}
+  const Folder& root() const { return *root_; }
+
+ private:
+  std::shared_ptr<Folder> root_;  // all of it durable
+};
+
 }  // namespace verity::sim

@@ -125,7 +125,10 @@ void NodeKeeper::judge_refusal(const Error& error) {
 
 void NodeKeeper::judge_failure(const Error& error) {
   if (is_outdated(error)) return;
-  if (error.code == ErrorCode::io_error && sync_may_fail_) {
+  if (is_old_copy_ && error.code == ErrorCode::unsupported) {
+    is_old_copy_ = false;  // it comes back as another member
+    forget_what_it_was();
+  } else if (error.code == ErrorCode::io_error && sync_may_fail_) {
     sync_failed_ = true;
     sync_may_fail_ = false;  // the device works again after the restart
     host_.disk().options().faults.failed_sync_ppm = 0;
@@ -167,6 +170,11 @@ void NodeKeeper::look_after() {
 }
 
 void NodeKeeper::start() {
+  // Now and then somebody makes a copy first.
+  if (scenario_.copies_disks && has_been_up() && !is_old_copy_ && prng_.chance(1, 2)) {
+    old_copy_ = host_.disk().copy();
+    copied_before_boot_ = host_.boots() + 1;
+  }
   running_ = host_.setup().node.releases;
   if (on_started) on_started(running_);
   host_.start();
@@ -222,12 +230,16 @@ void NodeKeeper::stay_down() {
 void NodeKeeper::lose_disk() {
   stay_down();
   host_.disk().replace();
+  old_copy_ = nullptr;
+  is_old_copy_ = false;
   is_relic_ = false;
   forget_what_it_was();
 }
 
 void NodeKeeper::lose_state() {
   stay_down();
+  old_copy_ = nullptr;
+  is_old_copy_ = false;
   Disk& disk = host_.disk();
   if (prng_.chance(1, 2)) {
     disk.lose_directory("meta");
@@ -237,6 +249,15 @@ void NodeKeeper::lose_state() {
       if (disk.durable_content(name).size() >= garbage.size()) disk.overwrite(name, 0, garbage);
     }
   }
+  forget_what_it_was();
+}
+
+void NodeKeeper::put_old_copy_back() {
+  stay_down();
+  host_.disk().put_back(*old_copy_);
+  copied_incarnation_ = incarnation();
+  old_copy_ = nullptr;
+  is_old_copy_ = true;
   forget_what_it_was();
 }
 
@@ -287,7 +308,8 @@ void NodeKeeper::recovered_by_force() {
 std::string NodeKeeper::incarnation() const {
   const Bytes bytes = host_.disk().durable_content("meta/state.json");
   const auto json = scan_json(as_text(bytes));
-  return json ? std::string((*json)["incarnation"].string().value_or("")) : std::string();
+  const std::string there = json ? std::string((*json)["incarnation"].string().value_or("")) : "";
+  return there == copied_incarnation_ ? std::string() : there;
 }
 
 std::string NodeKeeper::describe() const {
@@ -302,6 +324,8 @@ std::string NodeKeeper::describe() const {
 }
 
 void NodeKeeper::end() {
+  if (is_old_copy_ && !world_.failure())
+    world_.fail(host_.address().host + " goes on with an old copy of its disk");
   if (host_.process() == nullptr) return;
   was_read_only_ = is_read_only();
   if (host_.is_running()) {
@@ -430,6 +454,8 @@ bool NodeKeeper::rot_share(std::uint64_t share, std::uint64_t shares, Position l
 }
 
 void NodeKeeper::disturb(Disturbance what) {
+  // Started again and again, and heard by nobody, it would count further than the others remember (docs/faults.md).
+  if (is_old_copy_) return;
   Disk& disk = host_.disk();
   switch (what) {
     case Disturbance::power_cut:

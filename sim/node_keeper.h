@@ -49,6 +49,10 @@ class NodeKeeper {
   void free_disk();
   // Both copies of its state are gone, or unreadable; its log is there.
   void lose_state();
+  // It has been copied, and was started since: the others have heard of that.
+  bool has_old_copy() const { return old_copy_ != nullptr && host_.boots() >= copied_before_boot_; }
+  // Its disk is put back as it was then.
+  void put_old_copy_back();
   // The program of the other release is started next, and now if it runs.
   void change_release();
   // The program of the release before is started, after a crash at a call soon.
@@ -150,6 +154,10 @@ class NodeKeeper {
   std::optional<std::uint64_t> held_;  // entries in its log when it began; until it has recovered
   std::uint64_t crashes_left_ = 0;
   bool is_relic_ = false;
+  std::shared_ptr<const Disk::Copy> old_copy_;
+  std::uint64_t copied_before_boot_ = 0;
+  std::string copied_incarnation_;  // of a disk that was put back: it is lost
+  bool is_old_copy_ = false;        // and has not found that out yet
 };
 
 }  // namespace verity::sim

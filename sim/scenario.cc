@@ -241,6 +241,7 @@ const std::vector<Entry>& entries() {
          s.faults.damage_class = DamageClass::none;
          s.faults.lasts = s.faults.lasts * 2;
          s.faults.interval = s.faults.interval / 2;
+         s.copies_disks = true;
        }},
       {{"growth", "one node with data becomes three, or three five, under crashes and partitions"},
        {{full_disk, 0}, {failed_sync, 0}, {damage, 0}},

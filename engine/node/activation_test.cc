@@ -30,6 +30,7 @@ class Links final : public PeerTransport {
   }
   void reach(const std::vector<std::string>&) override {}
   std::string address() const override { return {}; }
+  bool is_outdated() const override { return false; }
   std::size_t others() const override { return 2; }
   std::vector<PeerStatus> peers() const override { return {}; }
   std::uint64_t messages_dropped() const override { return 0; }

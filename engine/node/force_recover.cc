@@ -27,7 +27,8 @@ class Listener final : public PeerReceiver {
  public:
   explicit Listener(const consensus::MemberSet& members) : members_(members) {}
 
-  void on_peer_connected(const consensus::Member& peer, const PeerRelease& /*release*/) override {
+  void on_peer_connected(const consensus::Member& peer, const PeerRelease& /*release*/,
+                         const Boot& /*boot*/) override {
     if (members_.contains(peer)) survey.answered.add(peer);
   }
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override {

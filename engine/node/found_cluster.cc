@@ -50,7 +50,8 @@ class Founder final : public PeerReceiver {
     }
     carry_out(founding_.receive(from, *message, draw()));
   }
-  void on_peer_connected(const consensus::Member& peer, const PeerRelease& /*release*/) override {
+  void on_peer_connected(const consensus::Member& peer, const PeerRelease& /*release*/,
+                         const Boot& /*boot*/) override {
     if (!state_.head_start) carry_out(founding_.connected(peer, draw()));
   }
 
@@ -180,7 +181,8 @@ NodeIdentity identity_of(const DurableState& state, const Releases& known) {
           .cluster_id = state.is_member ? state.cluster_id : Id128{},
           .epoch = state.is_member ? state.epoch : Id128{},
           .releases = known,
-          .active_release = state.release};
+          .active_release = state.release,
+          .known = state.known};
 }
 
 consensus::FoundingRecord founding_record(const DurableState& state) {

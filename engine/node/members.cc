@@ -68,6 +68,9 @@ Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Pos
   options.on_entry = [&](const log::EntryPtr& entry, std::uint64_t, std::uint32_t) -> Status {
     if (entry->position() > committed) return {};
     says.epoch = entry->header().epoch;
+    log::ReleaseBody release;
+    if (entry->header().kind == log::EntryKind::release && log::decode(entry->body(), release))
+      says.release = {release.release, entry->position()};
     VERITY_TRY_ASSIGN(const consensus::EntryInfo info, describe_entry(entry));
     if (info.settles) record.settled_at = info.position;
     if (!info.voters) return {};

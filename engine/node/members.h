@@ -25,9 +25,10 @@ namespace verity::node {
 consensus::Membership membership_at(const DurableState& state, Position committed);
 // Who votes now, as far as the state says.
 consensus::MemberSet members_of(const DurableState& state);
-// What the log says of them up to `committed`. corrupt: not all of it can be read.
+// What the log says of them, and of the active release, up to `committed`. corrupt: not all of it can be read.
 struct LogSays {
   MembersRecord members;
+  ActiveRelease release;
   Id128 epoch;  // of the last entry; zeros: there is none
 };
 Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Position committed);

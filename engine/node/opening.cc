@@ -107,6 +107,20 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
     loaded->state = new_state(world, options, is_alone);
     loaded->state->head_start = true;
   }
+  if (loaded && loaded->state && loaded->state->outdated && !options.read_only) {
+    if (is_alone) {
+      return fail(ErrorCode::corrupt,
+                  "this data directory is an older copy that was put back, and the other nodes refuse it; "
+                  "name them in "
+                  "cluster_peers, and this node comes back as another member");
+    }
+    opened.notes.emplace_back(
+        "this data directory is an older copy that was put back; it goes on as another member under the same "
+        "id, with "
+        "what its log holds as committed");
+    loaded->state = new_state(world, options, is_alone);
+    loaded->state->head_start = true;
+  }
   if (!loaded) {
     // The very first write of a new directory was cut short: nothing has been promised yet.
     const bool unfounded = loaded.error().code == ErrorCode::corrupt && !promised && !options.read_only;
@@ -198,6 +212,7 @@ Status take_over_log(io::Wait& wait, Opened& opened) {
                                         ": set the data directory aside and start with an empty one");
   }
   state.members = std::move(says.members);
+  state.release = says.release;
   state.founded = opened.recovered.last.value > 0;
   state.unknown_from.reset();
   state.head_start = false;

@@ -4,6 +4,7 @@
 
 #include "engine/consensus/member.h"
 #include "engine/log/entry.h"
+#include "engine/node/boots.h"
 #include "engine/node/peer_traffic.h"
 #include "engine/node/release.h"
 #include "io/base/bytes.h"
@@ -44,6 +45,7 @@ struct NodeIdentity {
   Id128 epoch;
   Releases releases;  // that its program knows
   ActiveRelease active_release;
+  std::vector<KnownBoot> known;  // whoever comes with an earlier start than these is refused
 };
 
 // What a node that is connected says of releases.
@@ -69,7 +71,8 @@ class PeerReceiver {
   // `payload` ends with the call.
   virtual void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) = 0;
   // Again, when what it says of itself has changed.
-  virtual void on_peer_connected(const consensus::Member& peer, const PeerRelease& release) = 0;
+  virtual void on_peer_connected(const consensus::Member& peer, const PeerRelease& release,
+                                 const Boot& boot) = 0;
 };
 
 class PeerTransport {
@@ -90,6 +93,8 @@ class PeerTransport {
   // addresses.
   virtual void reach(const std::vector<std::string>& addresses) = 0;
 
+  // Another node remembers a later start of this one: its data directory was put back as it was some time ago.
+  virtual bool is_outdated() const = 0;
   // Where it listens, as it tells the others; empty: it does not.
   virtual std::string address() const = 0;
   // How many other nodes are configured.

@@ -76,6 +76,7 @@ Replicator::Replicator(Parts parts, const NodeOptions& options, const consensus:
            .known = options.releases,
            .patience = options.activate_after,
            .propose = [this](log::EntryKind kind, ByteView body) { return propose_own(kind, body); }}),
+      boots_(parts.state),
       prng_(parts.world.random.next()) {
   for (const consensus::EntryInfo& info : start.tail) take(entry_of(info));
 }
@@ -194,7 +195,10 @@ void Replicator::flush_proposals() {
   if (!proposals_.empty()) step(consensus::Propose{std::exchange(proposals_, {})});
 }
 
-void Replicator::on_peer_connected(const consensus::Member& peer, const PeerRelease& release) {
+void Replicator::on_peer_connected(const consensus::Member& peer, const PeerRelease& release,
+                                   const Boot& boot) {
+  boots_.connected(peer, boot);
+  if (boots_.is_behind()) saves_work_.notify_one();
   // To a member the next heartbeat, or the next suspicion, says all there is to say.
   if (!replica_.journal().membership().is_voter(peer)) strangers_.push_back(peer);
   members_.connected(peer);
@@ -224,6 +228,7 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
     if (on_other_message && running_) on_other_message(from, type, payload);
     return;
   }
+  if (!boots_.counts(from)) return;
   Result<consensus::Message> message = decode(type, payload, known_.newest, from.id);
   if (!message) {
     world_.logger.log(io::LogLevel::warn, log_target, "a message that makes no sense was ignored",
@@ -285,6 +290,10 @@ void Replicator::run_timers(io::Wait& wait) {
       step(consensus::HeartbeatDue{});
       inform_strangers();
       members_.tend();
+      if (transport_->is_outdated() && !is_outdated_) {
+        is_outdated_ = true;
+        saves_work_.notify_one();
+      }
     }
     if (now >= silence_at_) {
       draw_election_timeout();
@@ -470,55 +479,6 @@ void Replicator::commit(Position position) {
   if (activation_.is_behind()) saves_work_.notify_one();
   tell_log_committed();
   if (on_committed && !entries.empty()) on_committed(entries);
-}
-
-// The state says what the membership is where the log says that it is committed.
-void Replicator::tell_log_committed() {
-  log_.set_committed(std::min(replica_.journal().committed(), members_.commit_limit()));
-}
-
-void Replicator::leave() {
-  fail_with({ErrorCode::unsupported, "node " + state_.node_id.describe() +
-                                         " is no member of the cluster any more; its process ends"});
-}
-
-void Replicator::state_saved() {
-  members_.saved();
-  if (activation_.saved()) {
-    const ActiveRelease& active = activation_.active();
-    world_.logger.log(io::LogLevel::info, log_target, "A release was activated",
-                      {{"release", std::uint64_t{active.number}}, {"entry", active.at.value}});
-    if (Status known = check_release(state_, known_); !known) return fail_with(known.error());
-    changed();
-  }
-  if (running_) tell_log_committed();
-}
-
-// The last of several promises stands for all of them.
-void Replicator::run_promises(io::Wait& wait) {
-  while (true) {
-    if (saves_.empty() && !is_state_behind()) {
-      if (!running_ || !saves_work_.wait(wait)) return;
-      continue;
-    }
-    std::optional<consensus::SavePromises> save;
-    if (!saves_.empty()) save = saves_.back();
-    saves_.clear();
-    if (save) {
-      state_.view = save->promises.view;
-      state_.primary = save->promises.primary;
-      state_.log_view = save->promises.log_view;
-      state_.unknown_from = save->promises.unknown_from;
-    }
-    members_.write_down();
-    activation_.write_down();
-    if (log_.durable().value > 0)
-      state_.founded = true;        // from now on a log without entries is a damaged one
-    io::Wait patient(wait.loop());  // half a promise is none
-    if (Status saved = save_state(patient, meta_, state_); !saved) return fail_with(saved.error());
-    state_saved();
-    if (save) step(consensus::PromisesSaved{save->number});
-  }
 }
 
 }  // namespace verity::node

@@ -98,7 +98,8 @@ class Replicator final : public PeerReceiver {
   const Members& members() const { return members_; }
 
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override;
-  void on_peer_connected(const consensus::Member& peer, const PeerRelease& release) override;
+  void on_peer_connected(const consensus::Member& peer, const PeerRelease& release,
+                         const Boot& boot) override;
 
  private:
   struct Question {
@@ -114,10 +115,13 @@ class Replicator final : public PeerReceiver {
   bool propose_own(log::EntryKind kind, ByteView body);
   void run_promises(io::Wait& wait);
   void tell_log_committed();
-  bool is_state_behind() const { return members_.is_behind() || activation_.is_behind(); }
+  bool is_state_behind() const {
+    return members_.is_behind() || activation_.is_behind() || boots_.is_behind() || is_outdated_;
+  }
   void state_saved();
   void send_now(const consensus::Member& to, PeerLane lane, const consensus::Message& message);
   void leave();
+  void leave_outdated();
   void run_timers(io::Wait& wait);
   void run_bulk(io::Wait& wait);
   void run_proposals(io::Wait& wait);
@@ -152,6 +156,7 @@ class Replicator final : public PeerReceiver {
   consensus::Replica replica_;
   Members members_;
   Activation activation_;
+  Boots boots_;
   Prng prng_;
 
   std::vector<consensus::EntryInfo> proposals_;  // in the log, not yet in the replica
@@ -173,6 +178,7 @@ class Replicator final : public PeerReceiver {
   bool hears_nobody_ = false;
   bool handing_over_ = false;
   bool is_to_settle_ = false;
+  bool is_outdated_ = false;
   std::vector<consensus::Member> strangers_;  // connected blank disks
   std::uint64_t view_changes_ = 0;
   bool running_ = false;

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdio>
+#include <sstream>
 
 namespace verity::node {
 namespace {
@@ -33,13 +34,17 @@ std::unexpected<Error> bad(std::string why) {
   return fail(ErrorCode::corrupt, std::move(why));
 }
 
-Id128 id_from(const Json& json, const char* member) {
-  const std::optional<Bytes> bytes = from_hex(json.at(member).get<std::string>());
+Id128 id_of(std::string_view text) {
+  const std::optional<Bytes> bytes = from_hex(text);
   Id128 id;
   if (!bytes || bytes->size() != id.bytes.size())
-    throw std::runtime_error(std::string(member) + " is not an id");
+    throw std::runtime_error("\"" + std::string(text) + "\" is not an id");
   std::memcpy(id.bytes.data(), bytes->data(), id.bytes.size());
   return id;
+}
+
+Id128 id_from(const Json& json, const char* member) {
+  return id_of(json.at(member).get<std::string>());
 }
 
 Json member_to(const consensus::Member& member) {
@@ -65,6 +70,23 @@ consensus::MemberSet members_from(const Json& json) {
     if (!members.add(member_from(member))) throw std::runtime_error("there are too many members");
   }
   return members;
+}
+
+// "2 <incarnation> 17 <nonce>": there are many, and a copy of the state has its size.
+std::string known_to(const KnownBoot& known) {
+  return known.member.id.describe() + " " + known.member.incarnation.describe() + " " +
+         std::to_string(known.boot.number) + " " + known.boot.nonce.describe();
+}
+
+KnownBoot known_from(const std::string& text) {
+  std::istringstream words(text);
+  KnownBoot known;
+  std::string incarnation;
+  std::string nonce;
+  words >> known.member.id.value >> incarnation >> known.boot.number >> nonce;
+  known.member.incarnation = id_of(incarnation);
+  known.boot.nonce = id_of(nonce);
+  return known;
 }
 
 Json refounding_to(const Refounding& refounding) {
@@ -150,6 +172,9 @@ std::string encode_state(const DurableState& state) {
     members["seats"].push_back(std::move(seated));
   }
   json["members"] = std::move(members);
+  json["known"] = Json::array();
+  for (const KnownBoot& known : state.known) json["known"].push_back(known_to(known));
+  json["outdated"] = state.outdated;
   json["refounding"] = state.refounding ? refounding_to(*state.refounding) : Json(nullptr);
   json["release"] = {{"active", state.release.number}, {"at", state.release.at.value}};
   std::string text = json.dump(2);
@@ -204,7 +229,10 @@ Result<DurableState> decode_state(std::string_view text) {
     for (const Json& seat : members.at("seats"))
       state.members.seats.push_back({member_from(seat), seat.at("address").get<std::string>()});
     if (state.members.seats.size() > consensus::node_ids_max) return bad("there are too many members");
-    // Not written by releases before it.
+    // Not written by earlier releases, as what follows.
+    for (const Json& known : json.value("known", Json::array()))
+      state.known.push_back(known_from(known.get<std::string>()));
+    state.outdated = json.value("outdated", false);
     if (const auto refounding = json.find("refounding"); refounding != json.end() && !refounding->is_null())
       state.refounding = refounding_from(*refounding);
     if (const auto release = json.find("release"); release != json.end()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/consensus/member.h"
+#include "engine/node/boots.h"
 #include "engine/node/refounding.h"
 #include "engine/node/release.h"
 #include "io/base/ids.h"
@@ -64,6 +65,8 @@ struct DurableState {
   std::string running = "stopped";  // "fsync", "async" or "stopped"
   Position durable_position;        // at the last clean stop; 0 before the first
   MembersRecord members;
+  std::vector<KnownBoot> known;          // the last start of each other member
+  bool outdated = false;                 // the others know a later one of this node
   std::optional<Refounding> refounding;  // the last --force-recover, if there was one
   ActiveRelease release;
 

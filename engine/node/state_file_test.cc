@@ -34,6 +34,14 @@ TEST(StateFile, DecodesToWhatWasEncoded) {
   EXPECT_EQ(decode_state(text), sample());
 }
 
+TEST(StateFile, KeepsWhichStartsWereHeard) {
+  DurableState state = sample();
+  state.known = {{{NodeId{2}, state.epoch}, {17, state.cluster_id}},
+                 {{NodeId{3}, state.cluster_id}, {1, state.epoch}}};
+  state.outdated = true;
+  EXPECT_EQ(decode_state(encode_state(state)), state);
+}
+
 TEST(StateFile, KeepsWhatWasDoneByForce) {
   DurableState state = sample();
   state.refounding = Refounding{.at = Position{50},

@@ -23,6 +23,10 @@ consensus::Member member_of(const peer::PeerIdentity& identity) {
   return {identity.id, identity.incarnation};
 }
 
+node::Boot boot_of(const peer::PeerIdentity& identity) {
+  return {identity.boot_number, identity.boot_nonce};
+}
+
 peer::Hello hello_of(const node::NodeIdentity& identity, const io::Address& address) {
   return {.identity = {.id = identity.member.id,
                        .incarnation = identity.member.incarnation,
@@ -48,8 +52,15 @@ Transport::~Transport() {
 }
 
 Status Transport::start(io::Wait& wait, std::function<node::NodeIdentity()> identity) {
+  peer::PeerOptions options = options_;
+  options.remembered = [identity] {
+    std::vector<peer::PeerIdentity> known;
+    for (const node::KnownBoot& one : identity().known)
+      known.push_back({one.member.id, one.member.incarnation, one.boot.number, one.boot.nonce});
+    return known;
+  };
   peers_ = peer::make_peers(
-      world_, options_,
+      world_, std::move(options),
       [identity = std::move(identity), address = options_.listen_address] {
         return hello_of(identity(), address);
       },
@@ -75,7 +86,8 @@ void Transport::stop(io::Wait& wait) {
 void Transport::set_receiver(node::PeerReceiver* receiver) {
   receiver_ = receiver;
   for (const auto& [id, peer] : connected_) {
-    if (receiver_ != nullptr) receiver_->on_peer_connected(member_of(peer.identity), peer.release);
+    if (receiver_ != nullptr)
+      receiver_->on_peer_connected(member_of(peer.identity), peer.release, boot_of(peer.identity));
   }
 }
 
@@ -105,6 +117,11 @@ void Transport::reach(const std::vector<std::string>& addresses) {
     reached_.push_back(*address);
     if (peers_ != nullptr) peers_->also_dial(*address);
   }
+}
+
+bool Transport::is_outdated() const {
+  return peers_ != nullptr &&
+         peers_->metrics().refused_by[static_cast<std::size_t>(peer::RefusalCode::stale_boot)] > 0;
 }
 
 std::vector<node::PeerStatus> Transport::peers() const {
@@ -162,7 +179,8 @@ void Transport::on_connected(const peer::Hello& peer, peer::Lane lane) {
   if (lane != peer::Lane::control) return;
   const node::PeerRelease release{peer.release, {peer.active_release, peer.activated_by}};
   connected_.insert_or_assign(peer.identity.id, Connected{peer.identity, release});
-  if (receiver_ != nullptr) receiver_->on_peer_connected(member_of(peer.identity), release);
+  if (receiver_ != nullptr)
+    receiver_->on_peer_connected(member_of(peer.identity), release, boot_of(peer.identity));
 }
 
 void Transport::on_disconnected(const peer::PeerIdentity& peer, peer::Lane lane,

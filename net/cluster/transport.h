@@ -25,6 +25,7 @@ class Transport final : public node::PeerTransport, private peer::PeerEvents {
     return peers_ == nullptr ? std::string() : options_.listen_address.describe();
   }
   std::size_t others() const override { return options_.others.size(); }
+  bool is_outdated() const override;
   std::vector<node::PeerStatus> peers() const override;
   std::uint64_t messages_dropped() const override;
   node::PeerTraffic traffic() const override;

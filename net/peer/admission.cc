@@ -65,6 +65,18 @@ std::optional<std::string> why_not_understood(const Hello& a, const Hello& b) {
 
 }  // namespace
 
+std::optional<Refusal> judge_boot(const Hello& theirs, const PeerIdentity& remembered, NodeId by) {
+  const PeerIdentity& they = theirs.identity;
+  const bool is_same = they.id == remembered.id && they.incarnation == remembered.incarnation;
+  const bool is_later =
+      they.boot_number > remembered.boot_number ||
+      (they.boot_number == remembered.boot_number && they.boot_nonce == remembered.boot_nonce);
+  if (!is_same || is_later) return std::nullopt;
+  return Refusal{RefusalCode::stale_boot, by,
+                 they.describe() + " comes after boot " + std::to_string(remembered.boot_number) +
+                     " of the same data directory was here: an older copy of it was put back"};
+}
+
 std::optional<Refusal> judge(const Hello& ours, const Hello& theirs,
                              std::span<const PeerIdentity> connected) {
   const NodeId by = ours.identity.id;

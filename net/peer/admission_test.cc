@@ -199,5 +199,26 @@ TEST(RepeatFilterTest, ManyKindsPushOutTheOldest) {
   EXPECT_EQ(filter.pass("old", {1000}), 0u) << "forgotten, so it passes again";
 }
 
+TEST(Admission, AnOlderCopyOfADataDirectoryIsRefused) {
+  const Hello theirs = hello_of(2, 7);
+  PeerIdentity remembered = theirs.identity;
+  EXPECT_FALSE(judge_boot(theirs, remembered, NodeId{1}));
+  remembered.boot_number = 6;
+  EXPECT_FALSE(judge_boot(theirs, remembered, NodeId{1}));
+  remembered.boot_number = 8;
+  const auto refusal = judge_boot(theirs, remembered, NodeId{1});
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->code, RefusalCode::stale_boot);
+  EXPECT_EQ(refusal->sentence,
+            "node 2 boot 7 comes after boot 8 of the same data directory was here: an older copy of it was "
+            "put back");
+  // A copy counts the same numbers, but draws other nonces.
+  remembered.boot_number = 7;
+  remembered.boot_nonce.bytes[0] ^= 1;
+  EXPECT_TRUE(judge_boot(theirs, remembered, NodeId{1}));
+  remembered.incarnation.bytes[0] ^= 1;
+  EXPECT_FALSE(judge_boot(theirs, remembered, NodeId{1}));
+}
+
 }  // namespace
 }  // namespace verity::peer::testing

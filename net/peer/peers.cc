@@ -341,6 +341,11 @@ std::optional<Refusal> PeersImpl::judge_hello(const Hello& ours, const HelloFram
     }
   }
   if (auto refusal = judge(ours, theirs.hello, connected)) return refusal;
+  if (options_.remembered) {
+    for (const PeerIdentity& known : options_.remembered()) {
+      if (auto refusal = judge_boot(theirs.hello, known, ours.identity.id)) return refusal;
+    }
+  }
   const PeerIdentity& they = theirs.hello.identity;
   const Link* const current = nodes_[they.id.value].channels[index_of(theirs.lane)].link;
   if (current == nullptr || current == own || current->identity() != they) return std::nullopt;

@@ -79,6 +79,8 @@ struct LaneLimits {
 struct PeerOptions {
   io::Address listen_address{"127.0.0.1", 7001};
   std::vector<io::Address> others;  // resolved again at every connect
+  // The last process of each node that may not be followed by an earlier one. Asked at every handshake; empty: none.
+  std::function<std::vector<PeerIdentity>()> remembered{};
 
   // At most frame::payload_bytes_limit; the same on all nodes.
   ByteCount payload_bytes_max = frame::payload_bytes_limit;

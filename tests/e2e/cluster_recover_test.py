@@ -123,6 +123,30 @@ class Recovering(TestCase):
                              in cluster.nodes[n].messages())
             self.assertFalse(cluster.is_ready(node))
 
+    def test_an_old_copy_of_a_data_directory_is_refused(self):
+        cluster = self.cluster
+        leader = cluster.leader()
+        node = leader % 3 + 1
+        self.assertEqual(cluster.nodes.pop(node).stop(), 0)
+        copy = self.folder / "copy"
+        shutil.copytree(cluster.data_dir(node), copy)
+        cluster.start(node)
+        cluster.append(3)
+        cluster.wait_for("its being heard", lambda: cluster.status(node)["state"] == "follower")
+        cluster.check_history()
+        cluster.kill(node)
+        shutil.rmtree(cluster.data_dir(node))
+        copy.rename(cluster.data_dir(node))
+        cluster.start(node)
+        stale = cluster.nodes.pop(node)
+        self.assertEqual(stale.wait_exit(), 1)
+        self.assertTrue(any(f"the other nodes know a later start of node {node}" in m for m in stale.messages()))
+        cluster.start(node)
+        cluster.wait_for("its coming back", lambda: cluster.status(node)["state"] == "follower")
+        self.assertFine(cluster.nodes[leader].admin("cluster", "wait-healthy"))
+        cluster.append(2)
+        cluster.check_history()
+
 
 if __name__ == "__main__":
     unittest.main()
