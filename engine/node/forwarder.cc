@@ -23,6 +23,19 @@ Refusal make_refusal(RefusalCode code, std::string detail) {
   return refusal;
 }
 
+// Asked again it changes nothing: what is lost of it is as if it had never been sent.
+bool is_harmless(QuestionKind kind) {
+  switch (kind) {
+    case QuestionKind::read_point:
+    case QuestionKind::leader_read_point:
+    case QuestionKind::open_session:
+    case QuestionKind::activate_release:
+      return true;
+    default:
+      return false;
+  }
+}
+
 PeerLane lane_for(const PeerMessage& message) {
   return message.head.size() > control_bytes_max ? PeerLane::bulk : PeerLane::control;
 }
@@ -72,6 +85,10 @@ Outcome<Bytes> Forwarder::ask(io::Wait& wait, const consensus::Member& leader, Q
   asked_.erase(asked);
   fibers_.done();
   if (answer) return std::move(*answer);
+  if (is_harmless(kind)) {
+    return std::unexpected(
+        make_refusal(RefusalCode::not_leader, "node " + leader.id.describe() + " leads and did not answer"));
+  }
   return std::unexpected(make_refusal(
       RefusalCode::outcome_unknown,
       "the answer of node " + leader.id.describe() + " did not come; it may have been done or not"));

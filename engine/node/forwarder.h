@@ -27,8 +27,8 @@ class Forwarder {
   Forwarder(const io::World& world, PeerTransport& transport, Serve serve);
   ~Forwarder();
 
-  // Suspends until `leader` has answered. not_leader: the question did not get out. outcome_unknown: the answer did not come
-  // in.
+  // Suspends until `leader` has answered. not_leader: the question did not get out, or its answer did not come in and it can be
+  // asked again without harm. outcome_unknown: the answer did not come in.
   Outcome<Bytes> ask(io::Wait& wait, const consensus::Member& leader, QuestionKind kind, ByteView body);
 
   // question_type or answer_type.

@@ -160,16 +160,8 @@ std::optional<Refusal> NodeImpl::await_read_point(io::Wait& wait, const consensu
                                                   Consistency consistency) {
   const QuestionKind kind =
       consistency == Consistency::leader ? QuestionKind::leader_read_point : QuestionKind::read_point;
-  Outcome<Bytes> answer = forwarder_->ask(wait, leader, kind, {});
-  if (!answer) {
-    // Nothing can have happened, whatever became of the question.
-    if (answer.error().code == RefusalCode::outcome_unknown) {
-      answer.error().code = RefusalCode::not_leader;
-      answer.error().detail = "node " + leader.id.describe() + " leads and did not answer";
-      answer.error().retry_after = 1s;
-    }
-    return std::move(answer.error());
-  }
+  const Outcome<Bytes> answer = forwarder_->ask(wait, leader, kind, {});
+  if (!answer) return answer.error();
   const auto position = ByteReader(*answer).get<Position>();
   if (!position) return Refusal{.code = RefusalCode::not_ready, .detail = "the leader's answer is cut off"};
   return await_applied(wait, *position);

@@ -283,7 +283,7 @@ std::vector<std::string> NodeImpl::outstanding_damage() const {
 // The last others may have left before they could help.
 std::optional<std::string> NodeImpl::lasting_damage() const {
   if (!damage_.empty()) return damage_.front();
-  if (!repairer_ || can_be_repaired() || repairer_->damaged_segments() == 0) return std::nullopt;
+  if (!repairer_ || repairer_->damaged_segments() == 0 || can_be_repaired()) return std::nullopt;
   return repairer_->outstanding().front();
 }
 

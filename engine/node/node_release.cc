@@ -12,12 +12,7 @@ Outcome<ActiveRelease> NodeImpl::activate_release(io::Wait& wait) {
       wait, [&] { return activate_release_here(wait); },
       [&](const consensus::Member& leader) -> Outcome<ActiveRelease> {
         const Outcome<Bytes> answer = forwarder_->ask(wait, leader, QuestionKind::activate_release, {});
-        if (!answer) {
-          // Repeating it changes nothing, so an answer that was lost is asked for again.
-          Refusal refusal = answer.error();
-          if (refusal.code == RefusalCode::outcome_unknown) refusal.code = RefusalCode::not_leader;
-          return std::unexpected(std::move(refusal));
-        }
+        if (!answer) return std::unexpected(answer.error());
         ByteReader from(*answer);
         const auto number = from.get<std::uint32_t>();
         const auto at = from.get<Position>();

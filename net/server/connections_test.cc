@@ -3,19 +3,21 @@
 namespace verity::server::testing {
 namespace {
 
-class Connections : public ServerFixture {};
+class Connections : public ServerFixture {
+ protected:
+  static std::string append_one_event() {
+    return "POST /v1/tenants/acme/streams/s/events HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+           "Content-Length: " +
+           std::to_string(one_event.size()) + "\r\n\r\n" + std::string(one_event);
+  }
+};
 
 TEST_F(Connections, KeepAliveAndPipelining) {
   run([&](io::Wait& wait) {
     create_tenant(wait);
     TestClient client = connect(wait);
     std::string requests;
-    for (int i = 0; i < 20; ++i) {
-      requests +=
-          "POST /v1/tenants/acme/streams/s/events HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-          "Content-Length: " +
-          std::to_string(one_event.size()) + "\r\n\r\n" + std::string(one_event);
-    }
+    for (int i = 0; i < 20; ++i) requests += append_one_event();
     client.send(requests);
     for (int i = 0; i < 20; ++i) {
       EXPECT_TRUE(client.receive().has("\"first_revision\":" + std::to_string(i) + ","));
@@ -169,10 +171,7 @@ TEST_F(Connections, StopAnswersWhatIsUnderWay) {
   run([&](io::Wait& wait) {
     create_tenant(wait);
     TestClient busy = connect(wait);
-    busy.send(
-        "POST /v1/tenants/acme/streams/s/events HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-        "Content-Length: " +
-        std::to_string(one_event.size()) + "\r\n\r\n" + std::string(one_event));
+    busy.send(append_one_event());
     TestClient idle = connect(wait);
     idle.send("GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_EQ(idle.receive().status, 200);
@@ -193,10 +192,7 @@ TEST_F(Connections, StopLosesPatience) {
   run([&](io::Wait& wait) {
     create_tenant(wait);
     TestClient busy = connect(wait);
-    busy.send(
-        "POST /v1/tenants/acme/streams/s/events HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-        "Content-Length: " +
-        std::to_string(one_event.size()) + "\r\n\r\n" + std::string(one_event));
+    busy.send(append_one_event());
     ASSERT_TRUE(wait.sleep(1ms));
     const Instant start = wait.now();
     server_->stop(wait);

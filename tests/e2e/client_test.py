@@ -36,9 +36,7 @@ class Installed(TestCase):
     def test_the_example_builds_against_what_is_installed_and_runs(self):
         program = self.build_example()
         cluster = Cluster(self)
-        for node in (1, 2, 3):
-            cluster.start(node)
-        cluster.leader()
+        cluster.start_all()
         seen = run(str(program), *(server.address for server in cluster.nodes.values()))
         self.assertEqual(sorted(line.split(" ", 2)[2] for line in seen.splitlines()),
                          ['{"bed":1}', '{"bed":2}', '{"bed":3}'])

@@ -45,6 +45,12 @@ class Cluster:
         self.nodes[node] = self._start(node)
         return self.nodes[node].wait_listening()
 
+    def start_all(self):
+        """The whole cluster; the one that leads."""
+        for node in self.addresses:
+            self.start(node)
+        return self.leader()
+
     def start_forced(self, node):
         """With --force-recover; it may refuse."""
         return self._start(node, "--force-recover")

@@ -21,9 +21,7 @@ class Damage(TestCase):
     def setUp(self):
         super().setUp()
         self.cluster = Cluster(self)
-        for node in (1, 2, 3):
-            self.cluster.start(node)
-        self.cluster.leader()
+        self.cluster.start_all()
 
     def written(self, path):
         """Places in the file that hold something."""

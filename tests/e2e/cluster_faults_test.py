@@ -35,9 +35,7 @@ class Faults(TestCase):
             self.links = Links(self.cluster.addresses)
             self.addCleanup(self.links.close)
             self.cluster.links = self.links
-        for node in self.cluster.addresses:
-            self.cluster.start(node)
-        self.cluster.leader()
+        self.cluster.start_all()
         return self.cluster
 
     def others(self, node):

@@ -63,9 +63,7 @@ class Misuse(TestCase):
 
     def test_a_directory_moved_to_another_id_is_refused(self):
         cluster = Cluster(self)
-        for node in (1, 2, 3):
-            cluster.start(node)
-        cluster.leader()
+        cluster.start_all()
         cluster.append(2)
         cluster.kill(3)
         moved = self.node(cluster, 3, 4)
@@ -89,9 +87,7 @@ class Misuse(TestCase):
 
     def test_garbage_on_the_cluster_port_harms_nobody(self):
         cluster = Cluster(self)
-        for node in (1, 2, 3):
-            cluster.start(node)
-        leader = cluster.leader()
+        leader = cluster.start_all()
         host, port = cluster.addresses[leader].rsplit(":", 1)
         for junk in (b"GET / HTTP/1.1\r\n\r\n", bytes(4096), b"\xff" * 100_000, b"V"):
             with socket.create_connection((host, int(port)), timeout=5) as connection:

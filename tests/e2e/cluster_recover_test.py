@@ -12,9 +12,7 @@ class Recovering(TestCase):
     def setUp(self):
         super().setUp()
         self.cluster = Cluster(self)
-        for node in (1, 2, 3):
-            self.cluster.start(node)
-        self.cluster.leader()
+        self.cluster.start_all()
         self.cluster.append(5)
 
     def ends(self, server, *words):

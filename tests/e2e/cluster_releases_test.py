@@ -13,9 +13,7 @@ from load import Load
 class Releases(TestCase):
     def form(self, **environment):
         self.cluster = Cluster(self, environment=environment)
-        for node in (1, 2, 3):
-            self.cluster.start(node)
-        self.cluster.leader()
+        self.cluster.start_all()
 
     def restart(self, node, binary):
         self.assertEqual(self.cluster.nodes.pop(node).stop(signal.SIGTERM), 0)
@@ -96,9 +94,7 @@ class Releases(TestCase):
     def test_a_node_of_the_release_before_is_refused_by_both(self):
         self.cluster = cluster = Cluster(self, environment={"VERITY_ACTIVATE_RELEASE_AFTER": "100ms"})
         cluster.binary = NEXT_SERVER
-        for node in (1, 2, 3):
-            cluster.start(node)
-        cluster.leader()
+        cluster.start_all()
         cluster.wait_for("release 2 everywhere", lambda: self.all_active(2))
         cluster.append(2)
         lost = cluster.leader() % 3 + 1

@@ -47,9 +47,7 @@ class Founding(TestCase):
 
     def test_a_wrong_size_is_refused_afterwards(self):
         cluster = Cluster(self)
-        for node in (1, 2, 3):
-            cluster.start(node)
-        cluster.leader()
+        cluster.start_all()
         cluster.kill(1)
         alone = self.start(data_dir=cluster.data_dir(1))
         self.assertEqual(alone.wait_exit(), 1)

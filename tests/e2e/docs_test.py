@@ -36,9 +36,7 @@ class Documents(TestCase):
     def setUp(self):
         super().setUp()
         self.cluster = Cluster(self)
-        for node in (1, 2, 3):
-            self.cluster.start(node)
-        self.leader = self.cluster.leader()
+        self.leader = self.cluster.start_all()
         self.cluster.append(1)
 
     def test_every_metric_is_in_the_table(self):

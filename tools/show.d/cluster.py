@@ -26,6 +26,15 @@ class Cluster:
     def start(self, node, wait_ready=False):
         self.nodes[node].start(wait_ready=wait_ready)
 
+    def start_all(self):
+        for node in self.nodes:
+            self.start(node)
+        self.wait_ready()
+
+    def wait_ready(self):
+        for server in self.nodes.values():
+            server.wait_ready()
+
     def status(self, node):
         """Nothing: it does not answer."""
         with contextlib.suppress(OSError, ValueError):

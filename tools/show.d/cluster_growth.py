@@ -16,7 +16,7 @@ import time
 
 from building import build, options_of
 from cluster import Cluster
-from cluster_kills import Client, check, end
+from cluster_kills import check, end, start_clients
 from server import Failure, Server, free_port, require
 
 
@@ -52,9 +52,7 @@ def show(arguments):
     with Growing(options["bin"] or "build/bin") as cluster:
         cluster.start_new(1)
         cluster.nodes[1].wait_ready()
-        clients = [Client(n, cluster, f"growth/{n}") for n in range(options["clients"])]
-        for client in clients:
-            client.start()
+        clients = start_clients(options["clients"], cluster, "growth")
         time.sleep(2)
         for new in ((2, 3), (4, 5)):
             cluster.start_new(*new)

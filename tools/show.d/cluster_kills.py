@@ -86,18 +86,19 @@ def show(arguments):
         build("verity-server", "verity-admin")
     chance = random.Random(seed)
     with Cluster(binaries=options["bin"] or "build/bin") as cluster:
-        for node in cluster.nodes:
-            cluster.start(node)
-        for server in cluster.nodes.values():
-            server.wait_ready()
-        clients = [Client(n, cluster, f"{seed}/{n}") for n in range(options["clients"])]
-        for client in clients:
-            client.start()
+        cluster.start_all()
+        clients = start_clients(options["clients"], cluster, seed)
         kills = kill_leaders(cluster, clients, chance, time.monotonic() + options["seconds"])
         end(clients)
-        for server in cluster.nodes.values():
-            server.wait_ready()
+        cluster.wait_ready()
         check(cluster, clients, kills)
+
+
+def start_clients(count, cluster, seed):
+    clients = [Client(n, cluster, f"{seed}/{n}") for n in range(count)]
+    for client in clients:
+        client.start()
+    return clients
 
 
 def kill_leaders(cluster, clients, chance, end):

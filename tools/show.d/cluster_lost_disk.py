@@ -15,7 +15,7 @@ import time
 
 from building import build, options_of
 from cluster import Cluster
-from cluster_kills import Client, check, end
+from cluster_kills import check, end, start_clients
 from server import require
 
 
@@ -28,13 +28,8 @@ def show(arguments):
     binaries = options["bin"] or "build/bin"
     chance = random.Random(seed)
     with Cluster(binaries=binaries) as cluster:
-        for node in cluster.nodes:
-            cluster.start(node)
-        for server in cluster.nodes.values():
-            server.wait_ready()
-        clients = [Client(n, cluster, f"{seed}/{n}") for n in range(options["clients"])]
-        for client in clients:
-            client.start()
+        cluster.start_all()
+        clients = start_clients(options["clients"], cluster, seed)
         losses = lose_disks(cluster, clients, chance, time.monotonic() + options["seconds"])
         end(clients)
         check(cluster, clients, losses, what="disks lost")

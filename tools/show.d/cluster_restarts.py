@@ -72,10 +72,8 @@ def show(arguments):
     if not options["bin"]:
         build("verity-server", "verity-server-next", "verity-admin")
     with Cluster(binaries=options["bin"] or "build/bin", environment={"VERITY_ACTIVATE_RELEASE_AFTER": "0s"}) as cluster:
-        for node in cluster.nodes:
-            cluster.start(node)
+        cluster.start_all()
         for server in cluster.nodes.values():
-            server.wait_ready()
             server.admin("cluster", "wait-healthy")
         cluster.nodes[cluster.leader()].append("begun", [{"type": "begun", "data": "0-1"}])
         clients = [Client(n + 1, cluster) for n in range(options["clients"])]
