@@ -50,17 +50,22 @@ class Deadline {
 
 // ---- stories that fail
 
-// In a process of its own, because it may end in a broken assertion.
-bool fails(const ExploredWorld& world, const std::vector<Action>& story, Flaw flaw) {
+// In a process of its own, because it may end in a broken assertion. Whether `work` came to an end, and said so.
+template <typename Work>
+bool in_child(const Work& work) {
   std::fflush(nullptr);
   const pid_t child = ::fork();
   if (child == 0) {
     std::signal(SIGABRT, SIG_DFL);
     static_cast<void>(std::freopen("/dev/null", "w", stderr));
-    std::_Exit(flaw_of(world, story, flaw) ? 1 : 0);
+    std::_Exit(work() ? 0 : 1);
   }
   int status = 0;
-  return child > 0 && ::waitpid(child, &status, 0) == child && status != 0;
+  return child > 0 && ::waitpid(child, &status, 0) == child && status == 0;
+}
+
+bool fails(const ExploredWorld& world, const std::vector<Action>& story, Flaw flaw) {
+  return !in_child([&] { return !flaw_of(world, story, flaw); });
 }
 
 std::string healing_of(const ExploredWorld& world, const std::vector<Action>& story) {
@@ -79,9 +84,12 @@ void tell(const ExploredWorld& world, std::vector<Action> story, bool asserted, 
   std::printf("---- the shortest story found (%zu things happen)\n%s", story.size() + (asserted ? 1 : 0),
               script.c_str());
   std::printf("---- the same with what the nodes did\n");
-  std::fflush(stdout);
-  const std::string trace = verity::consensus::testing::run_script(script);
-  std::printf("%s", trace.c_str());
+  if (!in_child([&] {
+        std::fputs(verity::consensus::testing::run_script(script).c_str(), stdout);
+        std::fflush(stdout);
+        return true;
+      }))
+    std::printf("(the script ends in an assertion, too)\n");
   std::fflush(stdout);
 }
 
