@@ -1,6 +1,7 @@
 #include "sim/auditor.h"
 
 #include "sim/answers.h"
+#include "sim/read_judge.h"
 #include "sim/reader.h"
 
 #include <set>

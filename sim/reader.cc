@@ -1,100 +1,12 @@
 #include "sim/reader.h"
 
+#include "sim/answers.h"
+#include "sim/read_judge.h"
+
 #include <array>
-#include <set>
 #include <string_view>
 
 namespace verity::sim {
-
-std::string Read::target() const {
-  std::string target = "/v1/tenants/" + percent_encode(tenant);
-  if (!stream.empty()) target += "/streams/" + percent_encode(stream);
-  target += "/events?limit=" + std::to_string(limit);
-  if (backward) target += "&direction=backward";
-  if (from_revision) target += "&from=" + std::to_string(*from_revision);
-  if (from_place) target += "&from=" + from_place->describe();
-  if (from_end) target += "&from=end";
-  if (!subject.empty()) target += "&subject=" + percent_encode(subject);
-  if (wait > Duration::zero())
-    target += "&wait=" + std::to_string(static_cast<std::uint64_t>(wait / 1ms)) + "ms";
-  return target;
-}
-
-namespace {
-
-// What was known when a read was sent.
-struct Known {
-  explicit Known(const History& history) : mark(history.mark()), position(history.last_position()) {}
-
-  const History::Mark mark;
-  const std::uint64_t position;
-  std::optional<std::uint64_t> revision;  // of the stream, if one is read
-};
-
-void judge(Client& client, const Read& read, const Page& page, const Known& known) {
-  const std::string what = "a read of " + read.target();
-  if (page.head < known.position) {
-    client.fail(what + " has head " + std::to_string(page.head) + " although position " +
-                std::to_string(known.position) + " was known before");
-  }
-  if (page.events.size() > read.limit)
-    client.fail(what + " has " + std::to_string(page.events.size()) + " events");
-  std::set<Place> served;
-  const ServedEvent* previous = nullptr;
-  for (const ServedEvent& event : page.events) {
-    client.history.observed(read.tenant, event, client.now());
-    if (!read.stream.empty() && event.stream != read.stream)
-      client.fail(what + " has an event of " + event.stream);
-    if (!read.subject.empty() && event.subject != read.subject)
-      client.fail(what + " has an event of subject " + event.subject);
-    if (previous != nullptr) {
-      const bool in_order = read.backward ? event.place < previous->place : event.place > previous->place;
-      if (!in_order)
-        client.fail(what + " has " + event.place.describe() + " after " + previous->place.describe());
-      if (!read.stream.empty() && read.subject.empty()) {
-        const bool next = read.backward ? event.revision + 1 == previous->revision
-                                        : event.revision == previous->revision + 1;
-        if (!next)
-          client.fail(what + " goes from revision " + std::to_string(previous->revision) + " to " +
-                      std::to_string(event.revision));
-      }
-    }
-    served.insert(event.place);
-    previous = &event;
-  }
-  if (read.from_revision) {
-    if (known.revision && *read.from_revision <= *known.revision) {
-      if (page.events.empty() || page.events.front().revision != *read.from_revision) {
-        client.fail(what + " does not begin where it was asked to");
-      }
-    }
-  }
-  // What was known before the read began and lies in its range is in it.
-  Place first{0, 0};
-  Place last{UINT64_MAX, 0};
-  if (!page.events.empty()) {
-    const Place front = page.events.front().place;
-    const Place back = page.events.back().place;
-    // Towards the direction of reading a page may stop anywhere, unless nothing follows.
-    if (read.backward) {
-      last = front;
-      first = page.next ? back : Place{0, 0};
-      if (read.from_end) last = Place{UINT64_MAX, 0};
-    } else {
-      first = front;
-      last = back;
-      if (!read.from_revision && !read.from_place) first = Place{0, 0};
-    }
-    client.history.check_nothing_left_out(read.tenant, read.stream, read.subject, first, last, served,
-                                          known.mark);
-  } else if (!read.backward && !read.from_revision && !read.from_place && page.next &&
-             *page.next > Place{known.position, 0}) {
-    client.history.check_nothing_left_out(read.tenant, read.stream, read.subject, first, last, served,
-                                          known.mark);
-  }
-}
-
-}  // namespace
 
 void read_events(io::Wait& wait, Client& client) {
   Prng& prng = client.prng;
@@ -115,8 +27,7 @@ void read_events(io::Wait& wait, Client& client) {
   }
   if (!read.backward && prng.chance(1, 8)) read.wait = std::chrono::milliseconds(prng.between(1, 2000));
 
-  Known known(client.history);
-  known.revision = last;
+  const ReadFloor floor{client.history.last_position(), last};
   const History::Stand stand = client.history.stand(read.tenant);
   const auto response = client.get(wait, read.target());
   if (!response) return;
@@ -131,7 +42,8 @@ void read_events(io::Wait& wait, Client& client) {
       client.fail("a page that cannot be read: " + response->body);
       return;
     }
-    judge(client, read, *page, known);
+    judge_page(client.history, read, *page, floor, client.now(),
+               [&](const std::string& what) { client.fail(what); });
   } else if (code == "stream_not_found") {
     if (last) client.fail(read.tenant + "/" + read.stream + " was known and is not found");
   } else if (!client.is_excused(code)) {

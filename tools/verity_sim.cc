@@ -1,5 +1,6 @@
 // verity-sim: runs the production node in the simulated world, one seed after another. A failure ends with the
 // line that replays it.
+#include "tools/sim/check_history.h"
 #include "tools/sim/options.h"
 #include "tools/sim/pool.h"
 #include "tools/sim/single.h"
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
   Options options;
   bool list = false;
   std::string seed_text;
+  std::string history;
   CLI::App app{
       "Runs the VerityDB node in a simulated world of crashes, broken disks and irregular clients.\n"
       "With --seed alone one run is made and its digest printed: the same seed gives the same digest."};
@@ -46,6 +48,9 @@ int main(int argc, char** argv) {
   app.add_flag("--shrink", options.shrink,
                "looks for the smallest scenario that fails as this seed does (--minutes, at most: 5)");
   app.add_flag("--quiet", options.quiet, "no progress on standard error");
+  app.add_option(
+      "--check-history", history,
+      "simulates nothing: asks whether the history in this file can be true (sim/recorded_history.h)");
   app.add_flag("--list", list, "lists the scenarios");
   try {
     app.parse(argc, argv);
@@ -53,6 +58,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (list) return list_scenarios();
+  if (!history.empty()) return check_history(history);
   if (options.scenario != "all" && !sim::draw_scenario(options.scenario, 1)) {
     std::fprintf(stderr, "verity-sim: there is no scenario \"%s\"; these are:\n", options.scenario.c_str());
     list_scenarios();

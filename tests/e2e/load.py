@@ -1,5 +1,6 @@
-"""Clients that append single events while something happens to the cluster, and the judgement over what they were told."""
+"""Clients that append and read while something happens to the cluster, and the judgement over what they were told."""
 
+import collections
 import http.client
 import json
 import random
@@ -7,69 +8,154 @@ import threading
 import time
 
 from harness import PATIENCE
+from history import History
+
+JSON = {"Content-Type": "application/json"}
+# The request was not carried out, and will not be.
+NOT_DONE = {"not_leader", "not_ready", "overloaded", "cancelled", "out_of_space", "read_only", "tenant_not_found"}
 
 
 class Client(threading.Thread):
-    """Sends each event, with a key of its own, to one node after another until it is acknowledged."""
+    """Asks one node until that does not answer as it should, then another one."""
 
     def __init__(self, load, number):
         super().__init__(daemon=True)
-        self.load, self.number, self.random = load, number, random.Random(number)
-        self.connection, self.node = None, None
+        self.load, self.history, self.random = load, load.history, random.Random(f"{type(self).__name__} {number}")
+        self.number = number
+        self.connection, self.node, self.process = None, None, None
 
     def run(self):
         try:
-            self.send()
+            while not self.load.stopping.is_set():
+                self.turn()
         finally:
-            if self.connection is not None:
-                self.connection.close()
+            self.leave()
 
-    def send(self):
-        n = 0
-        while not self.load.stopping.is_set():
-            n += 1
-            data, stream = f"{self.number}-{n}", f"stream-{self.number % 2}"
-            self.load.sent.add(data)
-            while (receipt := self.attempt(stream, data)) is None:
-                if self.load.giving_up.is_set():
-                    return
-            self.load.acknowledged[data] = (stream, receipt["position"], receipt["first_revision"])
-            self.load.acknowledged_at.append(time.monotonic())
+    def connect(self):
+        if self.connection is None:
+            self.node = self.random.choice(sorted(self.load.cluster.nodes))
+            server = self.load.cluster.nodes[self.node]
+            self.process = f"{self.node}:{server.process.pid}"
+            self.connection = http.client.HTTPConnection(server.address, timeout=self.load.patience)
 
-    def attempt(self, stream, data):
-        try:
-            if self.connection is None:
-                self.node = self.random.choice(sorted(self.load.cluster.nodes))
-                self.connection = http.client.HTTPConnection(self.load.cluster.nodes[self.node].address, timeout=3)
-            self.connection.request("POST", f"/v1/tenants/default/streams/{stream}/events",
-                                    json.dumps([{"type": "counted", "data": data}]),
-                                    {"Content-Type": "application/json", "Idempotency-Key": data})
-            answer = self.connection.getresponse()
-            text = answer.read()
-        except (OSError, LookupError, AttributeError, http.client.HTTPException):  # there may be no node at all
-            return self.elsewhere()
-        if answer.status == 201:
-            return json.loads(text)
-        if answer.status not in (404, 429, 503, 507):  # 404: the first tenant is still to come
-            self.load.problems.append(f"client {self.number} was answered {answer.status}: {text[:300]!r}")
-        problem = json.loads(text)
-        self.load.refused.setdefault(problem["code"], []).append(f"node {self.node}: {problem['detail']}")
-        return self.elsewhere()
-
-    def elsewhere(self):
+    def leave(self):
         if self.connection is not None:
             self.connection.close()
         self.connection = None
+
+    def ask(self, method, target, body=None, headers=None):
+        """(status, text, headers), or nothing if nobody answers."""
+        try:
+            self.connect()
+            self.connection.request(method, target, body, headers or {})
+            answer = self.connection.getresponse()
+            return answer.status, answer.read().decode(), answer.headers
+        except (OSError, LookupError, AttributeError, http.client.HTTPException):  # there may be no node at all
+            self.elsewhere()
+            return None
+
+    def elsewhere(self):
+        self.leave()
         time.sleep(0.01)
+
+    def refusal(self, status, text):
+        """The code of an answer that is allowed while nodes fail; another client may be luckier elsewhere."""
+        problem = json.loads(text)
+        if status not in (404, 409, 429, 503, 507):  # 404: the first tenant is still to come
+            self.load.problems.append(f"{type(self).__name__} {self.number} was answered {status}: {text[:300]}")
+        if status != 409:
+            self.load.refused.setdefault(problem["code"], []).append(f"node {self.node}: {problem['detail']}")
+            self.elsewhere()
+        return problem["code"]
+
+
+class Writer(Client):
+    """Appends single events with a key, sent again until they are acknowledged; some under a condition, some only once."""
+
+    events = 0
+    last_revision = None
+
+    def turn(self):
+        self.events += 1
+        data, stream = f"{self.number}-{self.events}", f"stream-{self.number % 2}"
+        conditional, once = self.number % 4 == 3 and self.events % 3 == 0, self.number % 4 == 0
+        expected = (self.last_revision if self.last_revision is not None else "none") if conditional else None
+        key = None if once else data
+        event = [{"type": "counted", "data": data}]
+        headers = JSON | ({"Idempotency-Key": key} if key else {})
+        headers |= {"Expected-Revision": str(expected)} if conditional else {}
+        number = self.history.append(stream, event, key, expected)
+        may_be_under_way = False
+        while True:
+            answer = self.ask("POST", f"/v1/tenants/default/streams/{stream}/events", json.dumps(event), headers)
+            if answer and answer[0] == 201:
+                return self.acknowledged(number, answer)
+            code = self.refusal(*answer[:2]) if answer else None
+            if code == "expectation_failed":
+                return self.failed(number, answer[1], may_be_under_way)
+            may_be_under_way |= code not in NOT_DONE
+            if once or self.load.giving_up.is_set():
+                if not may_be_under_way:
+                    self.history.refused(number)
+                return
+
+    def acknowledged(self, number, answer):
+        _, text, headers = answer
+        self.history.answer(number, text, headers.get("Idempotent-Replayed") == "true")
+        self.last_revision = json.loads(text)["last_revision"]
+        self.load.acknowledged_at.append(time.monotonic())
+
+    def failed(self, number, text, may_be_under_way):
+        self.last_revision = json.loads(text)["failed_expectations"][0]["actual"]
+        if not may_be_under_way:
+            self.history.failed(number, text)
+
+
+class Reader(Client):
+    """Reads pages here and there, as strongly or weakly as the dice say."""
+
+    def turn(self):
+        chance = self.random
+        asked = {"limit": chance.choice((1, 10, 100)), "consistency": chance.choice(("linearizable", "leader", "stale"))}
+        if chance.random() < 0.7:
+            asked["stream"] = f"stream-{chance.randrange(2)}"
+        if chance.random() < 0.5:
+            asked["direction"] = "backward"
+        elif "stream" in asked and chance.random() < 0.6:
+            asked["from"] = str(chance.randrange(200))
+        elif chance.random() < 0.3:
+            asked["from"] = f"{chance.randrange(1, 400)}.0"
+        path = f"/v1/tenants/default/streams/{asked['stream']}" if "stream" in asked else "/v1/tenants/default"
+        parameters = "&".join(f"{name}={value}" for name, value in asked.items() if name != "stream")
+        try:
+            self.connect()
+        except (LookupError, AttributeError):
+            return self.elsewhere()
+        number = self.history.read(self.process, asked)
+        answer = self.ask("GET", f"{path}/events?{parameters}")
+        if answer is None:
+            return
+        if answer[0] == 200:
+            self.history.page(number, answer[1])
+            self.load.reads[asked["consistency"]] += 1
+            if chance.random() < 0.05:
+                self.leave()
+        elif answer[0] == 404 and json.loads(answer[1])["code"] == "stream_not_found":
+            self.history.missing(number)
+        else:
+            self.refusal(*answer[:2])
+        time.sleep(0.01)  # reads are cheap; the appends are to have the machine
 
 
 class Load:
-    def __init__(self, cluster, clients=4):
-        self.cluster = cluster
-        self.sent, self.acknowledged, self.acknowledged_at = set(), {}, []
+    def __init__(self, cluster, clients=4, readers=2, patience=3, clocks_are_kept=True):
+        self.cluster, self.patience = cluster, patience
+        self.history = History(clocks_are_kept)
+        self.acknowledged_at, self.reads = [], collections.Counter()
         self.problems, self.refused = [], {}
         self.stopping, self.giving_up = threading.Event(), threading.Event()
-        self.clients = [Client(self, number + 1) for number in range(clients)]
+        self.clients = [Writer(self, number + 1) for number in range(clients)]
+        self.clients += [Reader(self, number + 1) for number in range(readers)]
 
     def __enter__(self):
         for client in self.clients:
@@ -96,33 +182,34 @@ class Load:
         return len(self.acknowledged_at) == before
 
     def check(self):
-        """Ends the load: everything acknowledged is on every node exactly once, where it was acknowledged, in one order."""
+        """Ends the load: the history can be true, and all of it is on every node. What was seen, in words."""
         self.stopping.set()
         case, cluster = self.cluster.case, self.cluster
         for client in self.clients:
             client.join(PATIENCE)
-            case.assertFalse(client.is_alive(), f"client {client.number} waits for ever")
+            case.assertFalse(client.is_alive(), f"{type(client).__name__} {client.number} waits for ever")
         case.assertEqual(self.problems, [])
 
         def everywhere():
-            histories = [self.events(node) for node in cluster.nodes]
-            whole = len(histories[0]) >= len(self.acknowledged) and all(h == histories[0] for h in histories)
-            return histories[0] if whole else None
-        history = cluster.wait_for("the same history everywhere", everywhere)
-        present = dict(history)
-        case.assertEqual(len(present), len(history), "an event is there twice")
-        case.assertEqual({data: present.get(data) for data in self.acknowledged}, self.acknowledged)
-        case.assertEqual(set(present) - self.sent, set())
+            wholes = [self.whole(node) for node in cluster.nodes]
+            ends = {pages and json.loads(pages[-1])["next"] for pages in wholes}
+            return wholes if len(ends) == 1 and None not in ends else None
+        for pages in cluster.wait_for("the same end everywhere", everywhere):
+            self.history.whole(pages)
+        if any(isinstance(client, Reader) for client in self.clients):
+            case.assertEqual(set(self.reads), {"linearizable", "leader", "stale"}, "some kind of read was never answered")
+        return self.history.check()
 
-    def events(self, node):
-        found, page_from = [], ""
+    def whole(self, node):
+        """All pages of all events, as this node has them; nothing if it does not answer."""
+        pages, page_from = [], ""
         while True:
             status, _, body = self.cluster.nodes[node].request(
                 "GET", f"/v1/tenants/default/events?limit=1000&consistency=stale{page_from}")
             if status != 200:
-                return found
+                return None
+            pages.append(body)
             page = json.loads(body)
-            found += [(e["data"], (e["stream"], e["position"], e["revision"])) for e in page["events"]]
-            if not page["events"] or page["next"] is None or page_from == f"&from={page['next']}":
-                return found
+            if not page["events"]:
+                return pages
             page_from = f"&from={page['next']}"
