@@ -26,14 +26,17 @@ def free_ports(count):
 class Cluster:
     """Servers by node id; those that do not run are not in `nodes`."""
 
-    def __init__(self, case, size=3, environment=None):
+    def __init__(self, case, size=3, environment=None, network=None):
         self.case = case
         self.environment = environment or {}
         self.timing = TIMING
         self.links = None  # or what nodes reach each other through
         self.binary = SERVER  # of whoever is started
-        ports = free_ports(size)
-        self.addresses = {i + 1: f"127.0.0.1:{port}" for i, port in enumerate(ports)}
+        self.network = network  # of machines, of namespaces.py; or loopback
+        if network:
+            self.addresses = {node: f"{network.host(node)}:7001" for node in range(1, size + 1)}
+        else:
+            self.addresses = {i + 1: f"127.0.0.1:{port}" for i, port in enumerate(free_ports(size))}
         self.nodes = {}
         self.sent = 0  # numbers given to events
         self.acknowledged = []
@@ -58,9 +61,12 @@ class Cluster:
     def _start(self, node, *arguments):
         peers = ",".join(self.links.address(node, other) if self.links else address
                          for other, address in self.addresses.items() if other != node)
+        environment = TIMING | self.environment | {"VERITY_CLUSTER_ADDRESS": self.addresses[node]}
+        if self.network:
+            environment |= {"VERITY_BIND_ADDRESS": f"{self.network.host(node)}:7000", "VERITY_ALLOW_INSECURE": "true"}
         return self.case.start("--node-id", str(node), "--cluster-peers", peers, *arguments,
-                               data_dir=self.data_dir(node), binary=self.binary,
-                               env=TIMING | self.environment | {"VERITY_CLUSTER_ADDRESS": self.addresses[node]})
+                               data_dir=self.data_dir(node), binary=self.binary, env=environment,
+                               inside=self.network.inside(node) if self.network else ())
 
     def kill(self, node):
         self.nodes.pop(node).kill()

@@ -12,11 +12,9 @@ import time
 import unittest
 
 from cluster import Cluster
-from harness import TestCase
+from harness import LONG, TestCase
 from links import Links
 from load import Load
-
-LONG = os.environ.get("VERITY_E2E_LONG") == "1"
 
 
 def rounds(short=2):

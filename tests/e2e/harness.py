@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -20,6 +21,8 @@ SERVER = os.environ["VERITY_SERVER_BINARY"]
 NEXT_SERVER = os.environ.get("VERITY_NEXT_SERVER_BINARY")
 ADMIN = os.environ["VERITY_ADMIN_BINARY"]
 PATIENCE = 60  # seconds; generous, because machines that test are busy
+LONG = os.environ.get("VERITY_E2E_LONG") == "1"
+long_only = unittest.skipUnless(LONG, "only in the long set: tools/dev test --long")
 
 
 def clean_environment(extra=None):
@@ -36,12 +39,12 @@ def run(binary, *arguments, env=None, stdin=None, cwd=None, timeout=PATIENCE):
 
 
 class Server:
-    """One running verity-server. Its log lines are collected as they come."""
+    """One running verity-server, perhaps on another machine (`inside`). Its log lines are collected as they come."""
 
-    def __init__(self, data_dir, *arguments, env=None, cwd=None, binary=SERVER):
+    def __init__(self, data_dir, *arguments, env=None, cwd=None, binary=SERVER, inside=()):
         environment = {"VERITY_BIND_ADDRESS": "127.0.0.1:0", "VERITY_METRICS_ADDRESS": "127.0.0.1:0"}
         environment.update(env or {})
-        self.process = subprocess.Popen([binary, "--data-dir", str(data_dir), *arguments], cwd=cwd,
+        self.process = subprocess.Popen([*inside, binary, "--data-dir", str(data_dir), *arguments], cwd=cwd,
                                         env=clean_environment(environment), stderr=subprocess.PIPE,
                                         stdout=subprocess.DEVNULL, text=True)
         self.lines = []
@@ -122,6 +125,10 @@ class TestCase(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="verity-e2e-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.data_dir = self.folder / "data"
+
+    def skipTest(self, reason):
+        print(f"skipped {self.id()}: {reason}", file=sys.stderr)
+        super().skipTest(reason)
 
     def start(self, *arguments, data_dir=None, **options):
         """A server that may or may not come up."""
