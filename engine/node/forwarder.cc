@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view log_target = "verity_node";
 // Longer than a view change takes, shorter than a client's patience.
 constexpr Duration answer_patience = 20s;
-// Who leads no longer and is alive answers at once what became of the question.
+// Who leads no longer and is alive answers at once what became of the question; who asks and cannot go on waits no longer.
 constexpr Duration deposed_patience = 500ms;
 // What is larger travels where it keeps no heartbeat waiting.
 constexpr ByteCount control_bytes_max = 64 * KiB;
@@ -171,7 +171,7 @@ void Forwarder::give_up_if(Condition condition) {
   }
 }
 
-void Forwarder::follow(const consensus::Member& leader) {
+void Forwarder::follow(const std::optional<consensus::Member>& leader) {
   for (auto& [number, asked] : asked_) {
     if (asked.whom == leader || asked.is_deposed || asked.waiter == nullptr) continue;
     asked.is_deposed = true;

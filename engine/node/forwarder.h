@@ -33,8 +33,8 @@ class Forwarder {
 
   // question_type or answer_type.
   void on_message(const consensus::Member& from, std::uint16_t type, ByteView payload);
-  // Another node leads now: the others answer soon or not at all.
-  void follow(const consensus::Member& leader);
+  // This node leads now: the others answer soon or not at all. None: all of them; whoever asks here cannot go on.
+  void follow(const std::optional<consensus::Member>& leader);
   // There is a new connection with `member`: what it had to answer over the old one is lost.
   void reconnected(const consensus::Member& member);
 
@@ -47,7 +47,7 @@ class Forwarder {
   struct Asked {
     consensus::Member whom;
     io::Waiter* waiter;
-    bool is_deposed = false;  // whom it asked leads no longer
+    bool is_deposed = false;  // whom it asked leads no longer, or it does not matter any more
     std::optional<Outcome<Bytes>> answer;
   };
 

@@ -246,6 +246,7 @@ void NodeImpl::fail_with(const Error& error) {
   failure_ = error;
   world_.logger.log(io::LogLevel::error, log_target, "the node cannot go on", {{"error", error.describe()}});
   give_up_waiting(Position{});
+  if (forwarder_) forwarder_->follow(std::nullopt);
   applied_.notify_all();
   apply_work_.notify_all();
   failed_or_stopping_.notify_all();

@@ -225,7 +225,8 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
     return;
   }
   if (is_forwarding(type) || is_repair(type)) {
-    if (on_other_message && running_) on_other_message(from, type, payload);
+    // Also when this node cannot go on: what others have done for its clients is true.
+    if (on_other_message) on_other_message(from, type, payload);
     return;
   }
   if (!boots_.counts(from)) return;

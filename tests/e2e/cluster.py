@@ -45,7 +45,7 @@ class Cluster:
         return self.case.folder / f"node{node}"
 
     def start(self, node):
-        self.nodes[node] = self._start(node)
+        self.nodes[node] = self.launch(node)
         return self.nodes[node].wait_listening()
 
     def start_all(self):
@@ -56,9 +56,10 @@ class Cluster:
 
     def start_forced(self, node):
         """With --force-recover; it may refuse."""
-        return self._start(node, "--force-recover")
+        return self.launch(node, "--force-recover")
 
-    def _start(self, node, *arguments):
+    def launch(self, node, *arguments):
+        """It may refuse."""
         peers = ",".join(self.links.address(node, other) if self.links else address
                          for other, address in self.addresses.items() if other != node)
         environment = TIMING | self.environment | {"VERITY_CLUSTER_ADDRESS": self.addresses[node]}

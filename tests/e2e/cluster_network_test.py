@@ -145,5 +145,5 @@ class Network(TestCase):
 
 
 if __name__ == "__main__":
-    namespaces.enter()
+    namespaces.enter("net")
     unittest.main()

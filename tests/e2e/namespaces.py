@@ -15,24 +15,31 @@ import sys
 SKIPPED = 77  # how a program tells meson so
 
 
-def enter():
-    """Called first of all: goes on as a program in a network namespace of its own, or ends with the reason why not."""
-    if os.environ.get("VERITY_E2E_ROUTER") == "1":
-        do("ip", "link", "set", "lo", "up")
-        with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
-            file.write("1")
+PROBES = {
+    "net": "ip link add probe0 type veth peer name probe1 && ip rule add from 10.77.1.1 to 10.77.2.1 blackhole && "
+           "echo 1 > /proc/sys/net/ipv4/ip_forward",
+    "mount": "mount -t tmpfs tmpfs /mnt",
+}
+
+
+def enter(kind):
+    """Called first of all: goes on as a program in a namespace of its own (`net`, or `mount`, where what is mounted goes with
+    it), or ends with the reason why not."""
+    if os.environ.pop("VERITY_E2E_INSIDE", None) == kind:
+        if kind == "net":
+            do("ip", "link", "set", "lo", "up")
+            with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
+                file.write("1")
         return
-    probe = ["unshare", "--net", "sh", "-c", "ip link add probe0 type veth peer name probe1 && "
-             "ip rule add from 10.77.1.1 to 10.77.2.1 blackhole && echo 1 > /proc/sys/net/ipv4/ip_forward"]
     try:
-        failed = subprocess.run(probe, capture_output=True, text=True).stderr
+        failed = subprocess.run(["unshare", f"--{kind}", "sh", "-c", PROBES[kind]], capture_output=True, text=True).stderr
     except OSError as error:
         failed = str(error)
     if failed:
-        print(f"skipped: no network namespaces here: {failed.strip()}", file=sys.stderr)
+        print(f"skipped: no {kind} namespaces here: {failed.strip()}", file=sys.stderr)
         sys.exit(SKIPPED)
-    os.environ["VERITY_E2E_ROUTER"] = "1"
-    os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
+    os.environ["VERITY_E2E_INSIDE"] = kind
+    os.execvp("unshare", ["unshare", f"--{kind}", sys.executable, *sys.argv])
 
 
 def do(*command):
