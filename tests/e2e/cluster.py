@@ -26,9 +26,10 @@ def free_ports(count):
 class Cluster:
     """Servers by node id; those that do not run are not in `nodes`."""
 
-    def __init__(self, case, size=3, environment=None, network=None):
+    def __init__(self, case, size=3, environment=None, network=None, node_environment=None):
         self.case = case
         self.environment = environment or {}
+        self.node_environment = node_environment or {}  # on top of it, by node
         self.timing = TIMING
         self.links = None  # or what nodes reach each other through
         self.binary = SERVER  # of whoever is started
@@ -62,7 +63,8 @@ class Cluster:
         """It may refuse."""
         peers = ",".join(self.links.address(node, other) if self.links else address
                          for other, address in self.addresses.items() if other != node)
-        environment = TIMING | self.environment | {"VERITY_CLUSTER_ADDRESS": self.addresses[node]}
+        environment = TIMING | self.environment | self.node_environment.get(node, {})
+        environment |= {"VERITY_CLUSTER_ADDRESS": self.addresses[node]}
         if self.network:
             environment |= {"VERITY_BIND_ADDRESS": f"{self.network.host(node)}:7000", "VERITY_ALLOW_INSECURE": "true"}
         return self.case.start("--node-id", str(node), "--cluster-peers", peers, *arguments,
