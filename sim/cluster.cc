@@ -14,7 +14,7 @@ Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng&
       history_(history),
       scenario_(scenario),
       prng_(prng),
-      members_change_(scenario.grows() ||
+      members_change_(scenario.grows() || scenario.setup.node.sync_mode == node::SyncMode::async ||
                       scenario.faults.weights[static_cast<std::size_t>(Disturbance::lost_disk)] != 0),
       releases_(world, scenario.nodes),
       upgrades_in_the_end_(scenario.upgrades() && prng.chance(2, 3)) {
@@ -133,7 +133,7 @@ void Cluster::cut_links() {
 // As somebody who leads says; who is deposed and does not know it names disks that are gone, unless there are none.
 bool Cluster::stands_a_lost_disk() const {
   return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
-    if (!node->host().is_serving() || node->host().node() == nullptr) return false;
+    if (!node->is_alive() || !node->host().is_serving() || node->host().node() == nullptr) return false;
     const node::NodeStatus status = node->host().node()->status();
     if (status.state != "leader" || !status.members_change.empty() || status.voters.size() != size())
       return false;
@@ -167,7 +167,19 @@ void Cluster::lose_a_disk() {
                       loser.host().address().host + " loses its " + (keeps_log ? "state" : "disk"));
   keeps_log ? loser.lose_state() : loser.lose_disk();
   // And in the middle of that somebody else is gone for a while.
-  if (prng_.chance(1, 2)) draw().disturb(prng_.chance(1, 2) ? Disturbance::power_cut : Disturbance::kill);
+  if (prng_.chance(1, 2)) crash(draw(), prng_.chance(1, 2) ? Disturbance::power_cut : Disturbance::kill);
+}
+
+void Cluster::crash(NodeKeeper& node, Disturbance how) {
+  const bool may_forget = node.may_forget();
+  if (may_forget && !stands_a_lost_disk()) return;
+  node.disturb(how);
+  if (!may_forget || !prng_.chance(1, 3)) return;
+  // Somebody else who knows is away, and whoever does not know is back.
+  const std::size_t other = prng_.below(size());
+  if (nodes_[other].get() == &node) return;
+  world_.network().mend();
+  isolate(other, 3);
 }
 
 // Of those that are a minority whenever they are members. What the first entry is dated by, nothing tells from a clock that is
@@ -188,7 +200,9 @@ void Cluster::disturb(Disturbance what) {
   const bool is_crash =
       what == Disturbance::power_cut || what == Disturbance::kill || what == Disturbance::crash_at_call;
   if (is_crash && nodes_.size() > 1 && prng_.chance(1, 5)) {
-    for (const auto& node : nodes_) node->disturb(what);
+    for (const auto& node : nodes_) crash(*node, what);
+  } else if (is_crash) {
+    crash(draw(), what);
   } else {
     (what == Disturbance::damage ? draw_for_damage() : draw()).disturb(what);
   }

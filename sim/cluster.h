@@ -68,6 +68,8 @@ class Cluster {
   bool stands_a_lost_disk() const;
   bool everybody_hears(const NodeKeeper& node) const;
   void lose_a_disk();
+  // As it would any disturbance, unless that took what it has promised from more nodes than the others stand.
+  void crash(NodeKeeper& node, Disturbance how);
   void set_one_of_the_clocks();
   bool is_time_for(std::size_t node) const;
   void watch_releases();

@@ -47,8 +47,40 @@ bool NodeKeeper::allows(std::string_view code) const {
   return false;
 }
 
+bool NodeKeeper::has_forgotten() const {
+  if (!is_async() || scenario_.nodes == 1 || is_alive()) return false;
+  std::uint64_t newest = 0;
+  bool is_marked = false;
+  for (const std::string_view name : {"meta/state.json", "meta/state.copy.json"}) {
+    const Bytes bytes = host_.disk().durable_content(name);
+    const auto json = scan_json(as_text(bytes));
+    const std::uint64_t sequence = json ? (*json)["sequence"].number().value_or(0) : 0;
+    if (sequence <= newest) continue;
+    newest = sequence;
+    is_marked = (*json)["running"].string().value_or("") == "async";
+  }
+  return is_marked;
+}
+
+void NodeKeeper::note_forgotten() {
+  if (!has_forgotten()) return;
+  forget_what_it_was();
+  const Bytes bytes = host_.disk().durable_content("meta/state.json");
+  const auto json = scan_json(as_text(bytes));
+  if (json) lost_incarnation_ = (*json)["incarnation"].string().value_or("");
+}
+
+bool NodeKeeper::may_forget() const {
+  if (!is_async() || scenario_.nodes == 1 || !is_alive()) return false;
+  // While the members change it acknowledges like any other, once the state says so.
+  const bool is_settled =
+      host_.is_serving() && host_.node() != nullptr && host_.node()->status().members_change.empty();
+  return is_settled || as_text(host_.disk().durable_content("meta/state.json")).contains("\"async\"") ||
+         as_text(host_.disk().durable_content("meta/state.copy.json")).contains("\"async\"");
+}
+
 Instant NodeKeeper::may_lose_since() const {
-  if (scenario_.setup.node.sync_mode == node::SyncMode::async && ended_hard_) return recovered_at_;
+  if (is_async() && ended_hard_) return recovered_at_;
   // The last flush before a crash, if the disk lost it or hides it (docs/faults.md).
   Instant first = Instant::never();
   for (const Damage& damage : host_.disk().damages()) {
@@ -62,7 +94,9 @@ Instant NodeKeeper::may_lose_since() const {
 
 void NodeKeeper::recovered(std::uint64_t position, const std::string& hash) {
   if (held_) recovered_by_force();
-  if (scenario_.nodes == 1) {
+  const node::NodeStatus status = host_.node()->status();
+  const bool is_only_member = status.voters.size() == 1 && status.members_change.empty();
+  if (scenario_.nodes == 1 || (is_async() && is_only_member && !status.refounding)) {
     history_.recovered(position, hash, may_lose_since(), world_.now());
   } else if (position > 0 && !hash.empty() && !is_relic_) {
     // It may be behind, but what it takes for committed is what everybody has.
@@ -110,6 +144,8 @@ void NodeKeeper::judge_refusal(const Error& error) {
     return;
   }
   if (is_outdated(error)) return;
+  // It has forgotten that it was a member of what is over.
+  if (is_relic_ && is_async() && error.message.contains("its log is of epoch")) return;
   const bool is_damage = error.code == ErrorCode::corrupt || error.code == ErrorCode::io_error;
   if (error.code == ErrorCode::out_of_space && disk_was_full_ && !healed_) return;
   if (error.code == ErrorCode::io_error && sync_may_fail_ && !healed_) return;
@@ -166,6 +202,7 @@ void NodeKeeper::look_after() {
       break;
   }
   restart_asked_ = false;
+  note_forgotten();
   start_at_ = world_.now() + (prng_.chance(1, 2) ? Duration(1ms) : prng_.exponential(200ms));
 }
 
@@ -185,7 +222,8 @@ void NodeKeeper::start() {
   }
   if (crash_early_) {
     // Somewhere in recovery, or soon after it.
-    host_.process()->crash_at_call(prng_.between(1, prng_.chance(1, 2) ? 40 : 400), *crash_early_);
+    const bool is_soon = prng_.chance(1, 2) || (is_async() && scenario_.nodes > 1);
+    host_.process()->crash_at_call(prng_.between(1, is_soon ? 40 : 400), *crash_early_);
     crash_early_.reset();
   }
 }
@@ -224,6 +262,7 @@ void NodeKeeper::stay_down() {
     take_ending();
   }
   restart_asked_ = false;
+  note_forgotten();
   start_at_ = Instant::never();
 }
 
@@ -255,7 +294,7 @@ void NodeKeeper::lose_state() {
 void NodeKeeper::put_old_copy_back() {
   stay_down();
   host_.disk().put_back(*old_copy_);
-  copied_incarnation_ = incarnation();
+  lost_incarnation_ = incarnation();
   old_copy_ = nullptr;
   is_old_copy_ = true;
   forget_what_it_was();
@@ -309,7 +348,7 @@ std::string NodeKeeper::incarnation() const {
   const Bytes bytes = host_.disk().durable_content("meta/state.json");
   const auto json = scan_json(as_text(bytes));
   const std::string there = json ? std::string((*json)["incarnation"].string().value_or("")) : "";
-  return there == copied_incarnation_ ? std::string() : there;
+  return there == lost_incarnation_ || has_forgotten() ? std::string() : there;
 }
 
 std::string NodeKeeper::describe() const {

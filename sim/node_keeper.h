@@ -30,6 +30,8 @@ class NodeKeeper {
   // Judges the node if it has come to its end, and starts it when it is time.
   void look_after();
   bool is_up() const { return host_.is_running(); }
+  // And has not been crashed at this very moment.
+  bool is_alive() const { return is_up() && !host_.process()->is_crashed(); }
   bool has_ended() const { return host_.process() != nullptr && !host_.is_running(); }
   // When look_after() starts it.
   Instant next_start() const { return host_.process() == nullptr ? start_at_ : Instant::never(); }
@@ -76,7 +78,9 @@ class NodeKeeper {
   bool was_refused_too_early() const { return too_early_ == TooEarly::refused; }
   // Its disk is of an epoch that is over: what it says means nothing, until it loses it.
   void start_as_relic();
-  // Of its data directory, as far as that is durable; empty: it has none.
+  // One end by force takes what it has promised to others: what is in memory is acknowledged (sync_mode = "async").
+  bool may_forget() const;
+  // Of its data directory, as far as that is durable; empty: it has none, or has forgotten what it promised.
   std::string incarnation() const;
   // It has come up at least once.
   bool has_been_up() const { return last_boot_ > 0; }
@@ -121,6 +125,10 @@ class NodeKeeper {
   bool damage_was_done() const;
   // Such that it stays on the platter, in the log.
   bool log_may_be_damaged() const;
+  // Its state says that it acknowledges what may not be durable, and the process that did so has ended.
+  bool has_forgotten() const;
+  void note_forgotten();
+  bool is_async() const { return host_.setup().node.sync_mode == node::SyncMode::async; }
   // From when on what clients were told may be gone after a restart.
   Instant may_lose_since() const;
 
@@ -156,8 +164,8 @@ class NodeKeeper {
   bool is_relic_ = false;
   std::shared_ptr<const Disk::Copy> old_copy_;
   std::uint64_t copied_before_boot_ = 0;
-  std::string copied_incarnation_;  // of a disk that was put back: it is lost
-  bool is_old_copy_ = false;        // and has not found that out yet
+  std::string lost_incarnation_;  // of a disk that was put back, or of a node that has forgotten
+  bool is_old_copy_ = false;      // and has not found that out yet
 };
 
 }  // namespace verity::sim

@@ -140,6 +140,10 @@ void draw_swarm(Prng prng, Scenario& scenario) {
 constexpr std::string_view cluster_name = "cluster";
 constexpr std::string_view repair_name = "repair";
 
+node::SyncMode sometimes_async(std::uint64_t seed) {
+  return Prng(seed).fork("sync mode").chance(1, 5) ? node::SyncMode::async : node::SyncMode::fsync;
+}
+
 struct Weight {
   Disturbance what;
   std::uint64_t weight;
@@ -243,12 +247,25 @@ const std::vector<Entry>& entries() {
          s.faults.interval = s.faults.interval / 2;
          s.copies_disks = true;
        }},
+      {{"async_cluster",
+        "nodes acknowledge what is in memory; a minority may forget it, and nothing is lost"},
+       {{power_cut, 3}, {kill, 3}, {partition, 6}, {full_disk, 0}, {failed_sync, 0}, {damage, 0}},
+       DamageClass::none,
+       [](Scenario& s) {
+         s.faults.damage_class = DamageClass::none;
+         s.faults.lasts = s.faults.lasts * 2;
+         s.faults.interval = s.faults.interval / 2;
+         s.setup.node.sync_mode = node::SyncMode::async;
+         s.setup.disk.sync_latency =
+             s.setup.disk.sync_latency * 10;  // acknowledgements run ahead of the disk
+       }},
       {{"growth", "one node with data becomes three, or three five, under crashes and partitions"},
        {{full_disk, 0}, {failed_sync, 0}, {damage, 0}},
        DamageClass::none,
        [](Scenario& s) {
          s.faults.damage_class = DamageClass::none;
          s.first_nodes = s.nodes - 2;
+         s.setup.node.sync_mode = sometimes_async(s.seed);
        }},
       {{"destroyed_majority", "all nodes but one are destroyed; it goes on alone, and others come back"},
        {{full_disk, 0}, {failed_sync, 0}, {damage, 0}, {clock_jump, 0}},
@@ -258,6 +275,7 @@ const std::vector<Entry>& entries() {
          s.faults.lasts = s.faults.lasts / 2;
          s.setup.node.tuning.recover_hearing = 2s;
          s.destroys_majority = true;
+         s.setup.node.sync_mode = sometimes_async(s.seed);
        }},
       {{"upgrade", "nodes of a cluster go to the next release and back, one by one, until it is activated"},
        {{other_release, 6}, {damage, 0}},
@@ -309,6 +327,9 @@ NodeSetup Scenario::setup_of(std::uint64_t node) const {
   for (std::uint64_t other = 1; other <= known; ++other) {
     if (other != node) its.peers.others.push_back(peer_address_of(other));
   }
+  if (setup.node.sync_mode == node::SyncMode::async &&
+      Prng(seed).fork("mode").fork(std::to_string(node)).chance(1, 4))
+    its.node.sync_mode = node::SyncMode::fsync;
   // No two machines are the same.
   Prng prng = Prng(seed).fork("node " + std::to_string(node));
   its.clock.drift_ppb = static_cast<std::int64_t>(prng.below(400'000)) - 200'000;
@@ -363,8 +384,8 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   scenario.faults.lasts = milliseconds(rest.between(500, 6000));
   scenario.faults.interval = milliseconds(rest.between(100, 2000));
   if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
-  if (name == cluster_name || name == repair_name || name == "lost_disks" || name == "growth" ||
-      name == "destroyed_majority" || name == "upgrade")
+  if (name == cluster_name || name == repair_name || name == "lost_disks" || name == "async_cluster" ||
+      name == "growth" || name == "destroyed_majority" || name == "upgrade")
     draw_cluster(prng.fork("cluster"), scenario);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;

@@ -222,7 +222,9 @@ void Members::tend() {
 
 void Members::admit_newcomers() {
   for (const Member& peer : reachable()) {
-    if (!parts_.replica.journal().membership().is_voter(peer)) parts_.step(consensus::Admit{peer});
+    if (parts_.replica.journal().membership().is_voter(peer)) continue;
+    if (!parts_.may_admit()) return;
+    parts_.step(consensus::Admit{peer});
   }
 }
 

@@ -40,7 +40,8 @@ class Members {
   struct Parts {
     const consensus::Replica& replica;
     DurableState& state;
-    PeerTransport* transport;  // null: there is nobody else
+    PeerTransport* transport;         // null: there is nobody else
+    std::function<bool()> may_admit;  // others get the log; false: not yet
     std::function<void(const consensus::Input&)> step;
     // False: there is no room for it now.
     std::function<bool(log::EntryKind, ByteView)> propose;

@@ -64,6 +64,7 @@ struct NodeStatus {
   Position applied_index;
   Position durable_position;
   SyncMode sync_mode;
+  bool acknowledges_early = false;  // what is in memory, now
   std::string cluster_name;
   Id128 cluster_id;
   Id128 epoch;

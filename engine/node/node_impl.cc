@@ -390,6 +390,7 @@ NodeStatus NodeImpl::status() const {
   status.applied_index = derived_.position;
   status.durable_position = log_.durable();
   status.sync_mode = options_.sync_mode;
+  status.acknowledges_early = replicator_ && replicator_->early_acks().are_given();
   status.cluster_name = opened_.state->cluster_name;
   status.cluster_id = opened_.state->cluster_id;
   status.epoch = opened_.state->epoch;
@@ -458,6 +459,7 @@ Status NodeImpl::wait_until_failed(io::Wait& wait) {
 Status NodeImpl::stop(io::Wait& wait) {
   if (stopped_) return {};
   stopping_ = true;
+  if (replicator_) replicator_->early_acks().end();
   failed_or_stopping_.notify_all();
   applied_.notify_all();
   scrubber_.stop(wait);
@@ -475,6 +477,8 @@ Status NodeImpl::stop(io::Wait& wait) {
   stopped_ = true;
   if (failure_ || options_.read_only) return {};
   VERITY_TRY(checkpoint(wait));
+  // The log may have given up what it could not write.
+  if (replicator_ && !replicator_->early_acks().are_made_good()) return {};
   opened_.state->running = "stopped";
   opened_.state->durable_position = log_.durable();
   return save_state(wait, *opened_.meta, *opened_.state);

@@ -35,10 +35,6 @@ Outcome<MembersProgress> NodeImpl::change_members_here(io::Wait& wait, const Mem
         "this server does not reach other nodes: its cluster_address is no loopback address, and nothing "
         "is encrypted on it; allow_insecure = true allows that"));
   }
-  if (options_.sync_mode == SyncMode::async) {
-    return std::unexpected(
-        refuse("sync_mode = \"async\" is for a single node; restart it with \"fsync\" first"));
-  }
   if (Status reached = join_network(wait); !reached) {
     return std::unexpected(
         refuse("this node cannot listen on its cluster_address: " + reached.error().message));

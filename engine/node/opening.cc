@@ -2,6 +2,7 @@
 
 #include "engine/node/activation.h"
 #include "engine/node/derived_checkpoint.h"
+#include "engine/node/early_acks.h"
 #include "engine/node/force_recover.h"
 #include "engine/node/found_cluster.h"
 #include "engine/node/members.h"
@@ -26,13 +27,6 @@ constexpr Position founding_entries{1};
 
 // Tree nodes gathered before they are written.
 constexpr ByteCount tree_flush_bytes = 256 * KiB;
-
-std::unexpected<Error> refuse_async() {
-  return fail(
-      ErrorCode::invalid_argument,
-      "sync_mode = \"async\" is for a single node in this version: in a cluster, a node that forgets what it "
-      "has acknowledged must not vote again. Set sync_mode to \"fsync\"");
-}
 
 Status check_layout(io::Wait& wait, io::Directory& data) {
   VERITY_TRY_ASSIGN(const auto entries, data.list(wait));
@@ -80,6 +74,14 @@ DurableState new_state(const io::World& world, const NodeOptions& options, bool 
   return state;
 }
 
+// By an address that the log or an operator gave.
+bool names_others(const DurableState& state) {
+  const auto& seats = state.members.seats;
+  return std::any_of(seats.begin(), seats.end(), [&](const MembersRecord::Seat& seat) {
+    return seat.member.id != state.node_id && !seat.address.empty();
+  });
+}
+
 Result<bool> has_segments(io::Wait& wait, io::Directory& log_directory) {
   VERITY_TRY_ASSIGN(const auto entries, log_directory.list(wait));
   return std::any_of(entries.begin(), entries.end(), [](const io::DirectoryEntry& entry) {
@@ -94,6 +96,15 @@ Result<bool> may_have_promised(io::Wait& wait, const Opened& opened) {
   return !log_entries.empty() || !index_entries.empty();
 }
 
+// Of a member that does not know what it has promised; nothing: it does. --force-recover goes on with what it knows.
+std::optional<std::string> why_forgotten(const DurableState& state, const NodeOptions& options) {
+  if (options.read_only) return std::nullopt;
+  if (state.outdated) return "this data directory is an older copy that was put back";
+  if (options.force_recover || !has_forgotten(state)) return std::nullopt;
+  return "this node acknowledged writes before they were durable (sync_mode = \"async\") and did not stop "
+         "cleanly: it may have lost some of them";
+}
+
 Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOptions& options,
                             Opened& opened, bool is_alone) {
   VERITY_TRY_ASSIGN(const bool promised, may_have_promised(wait, opened));
@@ -104,22 +115,21 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
         (loaded ? std::string("meta/state.json and its copy are missing") : loaded.error().message) +
         ". It goes on as another member under the same id, with what its log holds as committed");
     loaded = LoadedState{};
-    loaded->state = new_state(world, options, is_alone);
+    loaded->state = new_state(world, options, false);
     loaded->state->head_start = true;
   }
-  if (loaded && loaded->state && loaded->state->outdated && !options.read_only) {
-    if (is_alone) {
-      return fail(ErrorCode::corrupt,
-                  "this data directory is an older copy that was put back, and the other nodes refuse it; "
-                  "name them in "
-                  "cluster_peers, and this node comes back as another member");
+  if (const auto why = loaded && loaded->state ? why_forgotten(*loaded->state, options) : std::nullopt) {
+    if (is_alone && !names_others(*loaded->state)) {
+      return fail(ErrorCode::corrupt, *why +
+                                          ", and the other nodes refuse it; name them in cluster_peers, and "
+                                          "this node comes back as another member");
     }
-    opened.notes.emplace_back(
-        "this data directory is an older copy that was put back; it goes on as another member under the same "
-        "id, with "
-        "what its log holds as committed");
-    loaded->state = new_state(world, options, is_alone);
+    opened.notes.push_back(
+        *why + "; it goes on as another member under the same id, with what its log holds as committed");
+    MembersRecord members = std::move(loaded->state->members);
+    loaded->state = new_state(world, options, false);
     loaded->state->head_start = true;
+    loaded->state->members = std::move(members);  // where they are reached
   }
   if (!loaded) {
     // The very first write of a new directory was cut short: nothing has been promised yet.
@@ -156,7 +166,7 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
   if (options.read_only) return {};
   ++opened.state->boot_number;
   opened.state->boot_nonce = world.random.id();
-  opened.state->running = options.sync_mode == SyncMode::fsync ? "fsync" : "async";
+  opened.state->running = "fsync";  // EarlyAcks says when it is not
   return save_state(wait, *opened.meta, *opened.state);
 }
 
@@ -164,7 +174,7 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
 Status check_peers(const DurableState& state, std::size_t size) {
   const std::size_t members = state.founders.size();
   const bool is_founder = state.founders.contains({state.node_id, state.incarnation});
-  if (!state.is_member && size == 1) {
+  if (!state.is_member && size == 1 && !names_others(state)) {
     return fail(
         ErrorCode::invalid_argument,
         "the data directory was prepared for a cluster that is not founded yet; name the addresses of the "
@@ -190,7 +200,6 @@ Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& o
       state.is_member && members.size() == 1 && members.contains({state.node_id, state.incarnation});
   // One that is alone and names others in cluster_peers was left behind by them: they may come back.
   if (transport == nullptr || (opened.is_alone && transport->others() == 0)) return {};
-  if (options.sync_mode == SyncMode::async) return refuse_async();
   std::vector<std::string> addresses;
   for (const MembersRecord::Seat& seat : state.members.seats) {
     if (seat.member.id != state.node_id && !seat.address.empty()) addresses.push_back(seat.address);
@@ -322,8 +331,6 @@ Status derive(io::Wait& wait, const log::Entry& entry, Derived& derived, log::Me
 Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::Directory& data,
                                    const NodeOptions& options, PeerTransport* transport) {
   Opened opened;
-  if (transport != nullptr && transport->others() > 0 && options.sync_mode == SyncMode::async)
-    return refuse_async();
   VERITY_TRY(check_layout(wait, data));
   if (!options.read_only) {
     VERITY_TRY_ASSIGN(opened.lock, data.lock(wait, lock_name, options.lock_holder));

@@ -61,14 +61,19 @@ Replicator::Replicator(Parts parts, const NodeOptions& options, const consensus:
       state_(parts.state),
       transport_(parts.transport),
       options_(options.consensus),
-      sync_mode_(options.sync_mode),
       known_(options.releases),
       replica_(replica_options(parts.state, options_), start, promises_of(parts.state)),
       members_({.replica = replica_,
                 .state = parts.state,
                 .transport = parts.transport,
+                .may_admit = [this] { return early_acks_.let_others_in(); },
                 .step = [this](const consensus::Input& input) { step(input); },
                 .propose = [this](log::EntryKind kind, ByteView body) { return propose_own(kind, body); }}),
+      early_acks_({.replica = replica_,
+                   .members = members_,
+                   .log = parts.log,
+                   .state = parts.state,
+                   .mode = options.sync_mode}),
       activation_(
           {.replica = replica_,
            .state = parts.state,
@@ -140,18 +145,17 @@ void Replicator::step(const consensus::Input& input) {
     world_.logger.log(io::LogLevel::trace, log_target, consensus::describe(input));
   consensus::Effects effects = replica_.step(input);
   members_.look();
-  if (members_.is_behind()) saves_work_.notify_one();
+  if (members_.is_behind() || early_acks_.is_behind()) saves_work_.notify_one();
   // Before what replaces its proposals can be taken for them.
   if (led && !leads()) changed();
   carry_out(std::move(effects));
-  // An asynchronous node takes for durable what it has been given.
-  if (sync_mode_ == SyncMode::async && replica_.journal().durable() < log_.last_proposed())
-    log_durable(log_.generation());
+  if (early_acks_.are_given() && replica_.journal().durable() < log_.last_proposed())
+    this->step(early_acks_.durable());
 }
 
 void Replicator::log_durable(std::uint64_t generation) {
-  const Position position = sync_mode_ == SyncMode::async ? log_.last_proposed() : log_.durable();
-  step(consensus::LogDurable{generation, position});
+  early_acks_.flushed(generation);
+  step(early_acks_.durable());
 }
 
 log::EntryPtr Replicator::propose(log::EntryHeader header, ByteView body) {

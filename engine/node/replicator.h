@@ -12,6 +12,7 @@
 #include "engine/consensus/replica.h"
 #include "engine/log/log.h"
 #include "engine/node/activation.h"
+#include "engine/node/early_acks.h"
 #include "engine/node/members.h"
 #include "engine/node/options.h"
 #include "engine/node/peer_transport.h"
@@ -94,6 +95,9 @@ class Replicator final : public PeerReceiver {
 
   Activation& activation() { return activation_; }
   const Activation& activation() const { return activation_; }
+  // sync_mode = "async": of what is not durable yet.
+  EarlyAcks& early_acks() { return early_acks_; }
+  const EarlyAcks& early_acks() const { return early_acks_; }
   Members& members() { return members_; }
   const Members& members() const { return members_; }
 
@@ -116,7 +120,8 @@ class Replicator final : public PeerReceiver {
   void run_promises(io::Wait& wait);
   void tell_log_committed();
   bool is_state_behind() const {
-    return members_.is_behind() || activation_.is_behind() || boots_.is_behind() || is_outdated_;
+    return members_.is_behind() || activation_.is_behind() || boots_.is_behind() || early_acks_.is_behind() ||
+           is_outdated_;
   }
   void state_saved();
   void send_now(const consensus::Member& to, PeerLane lane, const consensus::Message& message);
@@ -151,10 +156,10 @@ class Replicator final : public PeerReceiver {
   DurableState& state_;
   PeerTransport* const transport_;
   const ConsensusOptions options_;
-  const SyncMode sync_mode_;
   const Releases known_;
   consensus::Replica replica_;
   Members members_;
+  EarlyAcks early_acks_;
   Activation activation_;
   Boots boots_;
   Prng prng_;

@@ -37,6 +37,7 @@ void Replicator::leave_outdated() {
 
 void Replicator::state_saved() {
   members_.saved();
+  early_acks_.saved();
   boots_.saved();
   if (activation_.saved()) {
     const ActiveRelease& active = activation_.active();
@@ -65,6 +66,7 @@ void Replicator::run_promises(io::Wait& wait) {
       state_.unknown_from = save->promises.unknown_from;
     }
     members_.write_down();
+    early_acks_.write_down();
     activation_.write_down();
     boots_.write_down(replica_.journal().membership().everyone());
     state_.outdated = is_outdated_;

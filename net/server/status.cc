@@ -102,6 +102,7 @@ void append_status(std::string& out, const Context& context) {
   add(out, ",\"durable_position\":", status.durable_position.value);
   out += status.is_syncing ? ",\"syncing\":true" : ",\"syncing\":false";
   add(out, ",\"sync_mode\":", status.sync_mode == node::SyncMode::fsync ? "fsync" : "async");
+  out += status.acknowledges_early ? ",\"acknowledges_early\":true" : ",\"acknowledges_early\":false";
   add(out, ",\"io_backend\":", context.options.io_backend);
   add(out, ",\"cluster_name\":", status.cluster_name);
   add(out, ",\"cluster_id\":", status.cluster_id.describe());

@@ -117,7 +117,8 @@ constexpr std::array rows = {
            .default_text = "fsync",
            .meaning =
                "`fsync`: an acknowledged write is durable. `async`: a write is acknowledged before it is; a "
-               "crash or power cut may lose the last acknowledged writes.",
+               "crash or power cut of a node alone, or of a majority of a cluster at once, may lose the last "
+               "acknowledged writes.",
            .choices = "fsync, async"},
     KeyRow{.key = Key::io_backend,
            .section = "storage",

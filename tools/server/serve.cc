@@ -109,9 +109,10 @@ class Service {
     }
     if (config_.node.sync_mode == node::SyncMode::async) {
       logger_.log(io::LogLevel::warn, target,
-                  "sync_mode is async: writes are acknowledged before they are durable; a crash or power cut "
-                  "may lose "
-                  "the last acknowledged writes",
+                  std::string("sync_mode is async: writes are acknowledged before they are durable; a crash "
+                              "or power cut ") +
+                      (is_in_cluster() ? "of a majority of the nodes " : "") +
+                      "may lose the last acknowledged writes",
                   {{"sync_mode", std::string("async")}});
     }
     if (runtime_.backend_name() != "io_uring") {
