@@ -129,6 +129,26 @@ class Cluster:
             "GET", "/v1/tenants/default/streams/notes/events?limit=1000&consistency=stale")
         return [(e["position"], e["revision"], e["data"]["n"]) for e in json.loads(body)["events"]] if status == 200 else []
 
+    def wholes(self):
+        """Of each node all pages of all events, once all have the same end."""
+        wholes = [self.whole(node) for node in self.nodes]
+        ends = {pages and json.loads(pages[-1])["next"] for pages in wholes}
+        return wholes if len(ends) == 1 and None not in ends else None
+
+    def whole(self, node):
+        """All pages of all events, as this node has them; nothing if it does not answer."""
+        pages, page_from = [], ""
+        while True:
+            status, _, body = self.nodes[node].request(
+                "GET", f"/v1/tenants/default/events?limit=1000&consistency=stale{page_from}")
+            if status != 200:
+                return None
+            pages.append(body)
+            page = json.loads(body)
+            if not page["events"]:
+                return pages
+            page_from = f"&from={page['next']}"
+
     def check_history(self):
         """Everything acknowledged is on every node exactly once, in one order."""
         def everywhere():

@@ -190,26 +190,8 @@ class Load:
             case.assertFalse(client.is_alive(), f"{type(client).__name__} {client.number} waits for ever")
         case.assertEqual(self.problems, [])
 
-        def everywhere():
-            wholes = [self.whole(node) for node in cluster.nodes]
-            ends = {pages and json.loads(pages[-1])["next"] for pages in wholes}
-            return wholes if len(ends) == 1 and None not in ends else None
-        for pages in cluster.wait_for("the same end everywhere", everywhere):
+        for pages in cluster.wait_for("the same end everywhere", cluster.wholes):
             self.history.whole(pages)
         if any(isinstance(client, Reader) for client in self.clients):
             case.assertEqual(set(self.reads), {"linearizable", "leader", "stale"}, "some kind of read was never answered")
         return self.history.check()
-
-    def whole(self, node):
-        """All pages of all events, as this node has them; nothing if it does not answer."""
-        pages, page_from = [], ""
-        while True:
-            status, _, body = self.cluster.nodes[node].request(
-                "GET", f"/v1/tenants/default/events?limit=1000&consistency=stale{page_from}")
-            if status != 200:
-                return None
-            pages.append(body)
-            page = json.loads(body)
-            if not page["events"]:
-                return pages
-            page_from = f"&from={page['next']}"
