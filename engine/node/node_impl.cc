@@ -183,6 +183,7 @@ Status NodeImpl::replicate(io::Wait& wait) {
                                            ByteView payload) { on_other_message(from, type, payload); };
     replicator_->on_reconnected = [this](const consensus::Member& peer) {
       forwarder_->reconnected(peer);
+      reports_.erase(peer.id);  // of a process that is gone, perhaps with its disk
       report_work_.notify_all();
     };
     spawn("reports", &NodeImpl::run_reports);
