@@ -184,12 +184,22 @@ std::vector<NodeId> Founding::missing() const {
 }
 
 std::string Founding::describe() const {
-  return self_.describe() +
-         (saved_.is_member  ? " member"
-          : saved_.accepted ? " accepted"
-                            : " blank") +
-         (saved_.accepted ? " " + saved_.accepted->describe() : "") +
-         " round=" + saved_.round.describe().substr(0, 8) + (promises_ == saved_ ? "" : " saving");
+  std::string text = self_.describe() +
+                     (saved_.is_member  ? " member"
+                      : saved_.accepted ? " accepted"
+                                        : " blank") +
+                     (saved_.accepted ? " " + saved_.accepted->describe() : "") +
+                     " round=" + saved_.round.describe().substr(0, 8);
+  if (promises_ != saved_) {
+    text += std::string(" saving") + (promises_.is_member ? " member" : "") +
+            (promises_.accepted ? " " + promises_.accepted->describe() : "") +
+            " round=" + promises_.round.describe().substr(0, 8);
+  }
+  for (const auto& [id, peer] : peers_) text += " " + peer.describe();
+  for (const Member& member : answered_) text += " answer of " + member.describe();
+  for (const auto& [member, record] : accepted_)
+    text += " accepted by " + member.describe() + " " + record.describe();
+  return text;
 }
 
 }  // namespace verity::consensus

@@ -116,6 +116,7 @@ class Founding {
   bool is_member() const { return saved_.is_member; }
   // Ids that nobody is connected under; why a founding waits.
   std::vector<NodeId> missing() const;
+  // Everything there is to know: equal states, and only those, say the same.
   std::string describe() const;
 
  private:

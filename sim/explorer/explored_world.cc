@@ -106,6 +106,125 @@ constexpr std::array worlds = {
                   .view_max = 1,
                   .budget = {.proposals = 1, .silences = 3},
                   .prompt_disks = true},
+    ExploredWorld{
+        .name = "delayed-vote",
+        .what = "a leader's disk is lost; a vote for it is still on its way, and who leads before lets it in",
+        .view_max = 1,
+        .budget = {.silences = 3, .beats = 2},
+        .prompt_disks = true,
+        .tends = true,
+        .before = "cut 1-2\ncut 1-3\nsilence 2\nsilence 3\nkeep 3>2 vote\nrun\nagain 3>2 vote\nquiet\n"
+                  "propose 2 p\nquiet\ncrash 2\nwipe 2\nstart 2\nheal\ncut 1-3\ncut 2-3\n"
+                  "tend 1\nquiet\ntend 1\nquiet\n"},
+    ExploredWorld{.name = "delayed-vote-five",
+                  .what = "the same with five nodes",
+                  .nodes = 5,
+                  .view_max = 1,
+                  .budget = {.silences = 3, .beats = 2},
+                  .prompt_disks = true,
+                  .tends = true,
+                  .before = "cut 1-2\ncut 1-3\ncut 1-4\ncut 5-2\ncut 5-3\ncut 5-4\n"
+                            "silence 2\nsilence 3\nsilence 4\nkeep 3>2 vote\nrun\nagain 3>2 vote\nquiet\n"
+                            "propose 2 p\nquiet\ncrash 2\nwipe 2\nstart 2\nheal\n"
+                            "cut 1-3\ncut 1-4\ncut 5-3\ncut 5-4\ncut 2-3\ncut 2-4\n"
+                            "tend 1\nquiet\ntend 1\nquiet\n"},
+    ExploredWorld{
+        .name = "two-changes",
+        .what = "a leader that was deposed lets in a new disk, for one of those that have deposed it",
+        .view_max = 2,
+        .budget = {.silences = 4, .beats = 1},
+        .prompt_disks = true,
+        .tends = true,
+        .before = "cut 1-2\ncut 1-3\nsilence 2\nsilence 3\nquiet\npropose 2 p\nquiet\n"
+                  "crash 3\nwipe 3\nstart 3\nheal\ncut 1-2\ncut 3-2\ntend 1\nquiet\ntend 1\nquiet\n"},
+    ExploredWorld{.name = "two-wipes",
+                  .what = "a node came back on a new disk, and another disk is lost",
+                  .view_max = 2,
+                  .budget = {.proposals = 1, .silences = 3, .beats = 3, .crashes = 1, .wipes = 1},
+                  .prompt_disks = true,
+                  .tends = true,
+                  .before = "crash 2\nwipe 2\nstart 2\ntend 1\nquiet\ntend 1\nquiet\ntend 1\nquiet\n"},
+    ExploredWorld{
+        .name = "wipe-and-damage",
+        .what = "a disk is lost, and the end of another node's log",
+        .view_max = 2,
+        .budget = {.proposals = 1, .silences = 3, .beats = 3, .crashes = 2, .damages = 1, .wipes = 1},
+        .prompt_disks = true,
+        .tends = true},
+    ExploredWorld{
+        .name = "old-answer",
+        .what = "a primary leads again, while an answer to what it said before is still on its way",
+        .view_max = 8,
+        .budget = {.proposals = 1, .silences = 2, .beats = 1},
+        .prompt_disks = true,
+        .before =
+            "hold 1\ncut 1>2\nkeep 3>1 prepare-ok\npropose 1 a\nquiet\ncrash 1\nrelease 1\nstart 1\nheal\n"
+            "cut 3-1\ncut 3-2\nsilence 1\nsilence 2\nquiet\nsilence 1\nsilence 2\nquiet\n"
+            "silence 1\nsilence 2\nquiet\n"},
+    ExploredWorld{
+        .name = "growth-damaged",
+        .what = "three become five; who alone knows what is committed loses the end of its log",
+        .nodes = 3,
+        .blanks = 2,
+        .members = 5,
+        .view_max = 1,
+        .budget = {.silences = 3, .beats = 2},
+        .prompt_disks = true,
+        .before = "grow 1\nquiet\nbeat 1\nquiet\ncut 1>3\nkeep 2>1 prepare-ok\nkeep 4>1 prepare-ok\n"
+                  "keep 5>1 prepare-ok\nvoters 1 1,2,3,4,5\nquiet\ncut 1>2\npropose 1 e\nquiet\n"
+                  "cut 1>4\ncut 1>5\nlate 2>1 prepare-ok\nlate 4>1 prepare-ok\nlate 5>1 prepare-ok\nquiet\n"
+                  "crash 1\ndamage 1 3\nstart 1\nheal\n"},
+    ExploredWorld{.name = "growth-wiped",
+                  .what = "three become five, and a disk is lost",
+                  .nodes = 3,
+                  .blanks = 2,
+                  .members = 5,
+                  .view_max = 2,
+                  .budget = {.proposals = 1, .silences = 3, .beats = 8, .crashes = 1, .wipes = 1},
+                  .prompt_disks = true,
+                  .tends = true},
+    ExploredWorld{
+        .name = "missed-growth",
+        .what = "three became five while the third was away, and the first two stop",
+        .nodes = 3,
+        .blanks = 2,
+        .view_max = 9,
+        .budget = {.silences = 3, .beats = 3},
+        .prompt_disks = true,
+        .before = "propose 1 p\nquiet\ngrow 1\nquiet\nbeat 1\nquiet\ncut 1-3\ncut 2-3\nvoters 1 1,2,3,4,5\n"
+                  "quiet\nbeat 1\nquiet\ncrash 1\ncrash 2\nheal\n"},
+    ExploredWorld{
+        .name = "longest-leaver",
+        .what = "five become three; who leaves has the longest log, and the first stops",
+        .nodes = 5,
+        .view_max = 9,
+        .budget = {.silences = 4, .beats = 2},
+        .prompt_disks = true,
+        .before =
+            "propose 1 p\nbeat 1\nquiet\nkeep 4>1 prepare-ok\nkeep 5>1 prepare-ok\nkeep 3>1 prepare-ok\n"
+            "voters 1 1,2,3\nquiet\ncut 1>2\ncut 1>3\npropose 1 x\nrun\nheal\ncut 1>3\ncut 1>4\ncut 1>5\n"
+            "late 4>1 prepare-ok\nlate 3>1 prepare-ok\ncut 1>2\nrun\nheal\ncut 1>3\ncut 1>4\ncut 1>5\n"
+            "keep 1>2 prepare\nbeat 1\nrun\ncrash 1\nheal\n"},
+    ExploredWorld{
+        .name = "knowing-leavers",
+        .what = "five become three, and only those who leave know that it is committed",
+        .nodes = 5,
+        .view_max = 9,
+        .budget = {.silences = 4, .beats = 2},
+        .prompt_disks = true,
+        .before =
+            "propose 1 p\nbeat 1\nquiet\nkeep 2>1 prepare-ok\nkeep 3>1 prepare-ok\nvoters 1 1,2,3\nquiet\n"
+            "cut 1>2\ncut 1>3\nlate 2>1 prepare-ok\nlate 3>1 prepare-ok\nrun\nbeat 1\nrun\ncrash 1\nheal\n"},
+    ExploredWorld{
+        .name = "replaced-end",
+        .what = "the log of a node ends in what was replaced since by something committed",
+        .view_max = 9,
+        .budget = {.silences = 4, .beats = 2},
+        .prompt_disks = true,
+        .before =
+            "hold 1\ncut 1-2\npropose 1 x\nquiet\ncrash 3\ncrash 1\nheal\nrelease 1\nstart 1\nsilence 1\n"
+            "silence 2\nquiet\npropose 2 y\nquiet\ncrash 1\nstart 3\nkeep 2>3 fetched\n"
+            "silence 2\nsilence 3\nquiet\n"},
 };
 
 }  // namespace

@@ -34,7 +34,8 @@ struct ExploredWorld {
   Budget budget;
   bool prompt_disks = false;  // every write is durable at once
   bool tends = false;         // at its heartbeats a primary lets in who is there, and sees to `members`
-  // The story so far, as commands of engine/consensus/testing/script.h without "cluster"; of few kinds.
+  std::size_t batch = 0;      // entries in one message; 0: many
+  // The story so far, as commands of engine/consensus/testing/script.h behind "cluster".
   std::string_view before = {};
 };
 

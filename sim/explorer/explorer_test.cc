@@ -1,6 +1,7 @@
 #include "sim/explorer/explorer.h"
 
 #include "engine/consensus/testing/script.h"
+#include "sim/explorer/founding_search.h"
 #include "sim/explorer/walk.h"
 
 #include <gtest/gtest.h>
@@ -60,6 +61,28 @@ TEST(Walks, FindNothingInAWhile) {
     walk_randomly(world, seed, 300, walk);
     ASSERT_FALSE(walk.failed) << "seed " << seed << "\n" << script_of(world, walk.actions);
   }
+}
+
+TEST(FoundingSearch, FindsNothingInAWhile) {
+  FoundingSearch search({}, 20'000, 50);
+  while (search.advance(1000) == Outcome::running) {
+  }
+  EXPECT_EQ(search.outcome(), Outcome::full) << search.story();
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    const FoundingBounds bounds{.nodes = 3, .restarts = 2, .wipes = 3, .prompt_disks = seed % 2 == 0};
+    const auto story = walk_through_founding(bounds, seed);
+    ASSERT_FALSE(story) << "seed " << seed << "\n" << *story;
+  }
+}
+
+TEST(FoundingWorld, NodesThatAreLeftAloneBecomeMembers) {
+  FoundingMessages messages;
+  const FoundingWorld world({}, messages);
+  EXPECT_EQ(world.why_it_stands_still(), std::nullopt);
+  FoundingWorld wiped = world;
+  wiped.apply({.kind = FoundingAction::Kind::wipe, .node = 2});
+  EXPECT_NE(wiped.describe(), world.describe());
+  EXPECT_EQ(wiped.why_it_stands_still(), std::nullopt);
 }
 
 TEST(Shrinking, LeavesWhatIsNeeded) {

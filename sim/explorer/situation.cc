@@ -1,11 +1,10 @@
 #include "sim/explorer/situation.h"
 
-#include "io/base/assert.h"
+#include "engine/consensus/testing/script.h"
 
 #include <xxhash.h>
 
 #include <algorithm>
-#include <sstream>
 
 namespace verity::explorer {
 
@@ -95,86 +94,24 @@ std::string Action::describe() const {
   return "?";
 }
 
+namespace {
+
+std::string beginning_of(const ExploredWorld& world) {
+  std::string text = "cluster " + std::to_string(world.nodes) +
+                     (world.batch == 0 ? "" : " batch=" + std::to_string(world.batch)) + "\n";
+  for (std::size_t i = 1; i <= world.blanks; ++i)
+    text += "blank\nstart " + std::to_string(world.nodes + i) + "\n";
+  return text + std::string(world.before);
+}
+
+}  // namespace
+
 Situation::Situation(const ExploredWorld& world)
     : world_(&world),
       symmetry_(std::make_shared<const std::vector<Renaming>>(renamings(world))),
-      cluster_(ModelCluster::in_operation(world.nodes)),
+      cluster_(consensus::testing::cluster_after(beginning_of(world))),
       left_(world.budget) {
   cluster_.set_tracing(false);
-  for (std::size_t i = 0; i < world.blanks; ++i) {
-    cluster_.add_blank();
-    cluster_.start(NodeId{cluster_.size()});
-  }
-  prepare();
-}
-
-// What scripts call quiet, wipe and so on.
-void Situation::prepare() {
-  std::istringstream lines{std::string(world_->before)};
-  std::string line;
-  while (std::getline(lines, line)) {
-    std::istringstream words(line);
-    std::string command;
-    words >> command;
-    if (command == "quiet") {
-      cluster_.settle();
-    } else if (command == "late" || command == "again") {
-      prepare_message(command == "again", words);
-    } else {
-      std::uint64_t id = 0;
-      words >> id;
-      prepare_node(command, NodeId{id}, words);
-    }
-  }
-}
-
-void Situation::prepare_message(bool again, std::istream& words) {
-  Action action;
-  std::uint64_t from = 0;
-  std::uint64_t to = 0;
-  std::uint64_t ordinal = 1;
-  char arrow = 0;
-  std::string name;
-  words >> from >> arrow >> to >> name;
-  if (!(words >> ordinal)) ordinal = 1;
-  action.node = static_cast<std::uint8_t>(to);
-  action.peer = static_cast<std::uint8_t>(from);
-  action.arg = static_cast<std::uint8_t>(ordinal - 1);
-  while (message_name(action.message) != name) ++action.message;
-  const std::size_t index = find_message(action);
-  VERITY_ASSERT_NOTE(index < cluster_.messages().size(), "a message that is not on its way");
-  if (again) {
-    cluster_.repeat(index);
-  } else {
-    cluster_.deliver(index);
-  }
-}
-
-void Situation::prepare_node(const std::string& command, NodeId node, std::istream& words) {
-  if (command == "crash") {
-    cluster_.crash(node);
-  } else if (command == "wipe") {
-    cluster_.wipe(node);
-  } else if (command == "damage") {
-    std::uint64_t from = 0;
-    words >> from;
-    cluster_.damage(node, Position{from});
-  } else if (command == "start") {
-    cluster_.start(node);
-  } else if (command == "silence") {
-    cluster_.silence(node);
-  } else if (command == "write") {
-    cluster_.complete_write(node);
-  } else if (command == "propose") {
-    std::string label;
-    words >> label;
-    cluster_.propose(node, label);
-  } else {
-    VERITY_ASSERT_NOTE(command == "tend", "a command that no world uses");
-    std::size_t members = 0;
-    words >> members;
-    cluster_.tend(node, members);
-  }
 }
 
 std::vector<Action> Situation::possible() const {
@@ -338,10 +275,7 @@ std::array<std::uint64_t, 2> Situation::fingerprint() const {
 }
 
 std::string script_of(const ExploredWorld& world, const std::vector<Action>& actions) {
-  std::string text = "cluster " + std::to_string(world.nodes) + "\n";
-  for (std::size_t i = 1; i <= world.blanks; ++i)
-    text += "blank\nstart " + std::to_string(world.nodes + i) + "\n";
-  text += world.before;
+  std::string text = beginning_of(world);
   ExploredWorld slow = world;
   slow.prompt_disks = false;
   Situation situation(slow);

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cstdint>
-#include <iosfwd>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -66,9 +65,6 @@ class Situation {
   consensus::testing::ModelCluster& cluster() { return cluster_; }
 
  private:
-  void prepare();
-  void prepare_message(bool again, std::istream& words);
-  void prepare_node(const std::string& command, NodeId node, std::istream& words);
   std::size_t find_message(const Action& action) const;
   bool stands_a_wipe(NodeId node) const;
 

@@ -29,6 +29,8 @@ ExploredWorld draw_world(std::uint64_t seed) {
                   .confirms = some(4)};
   world.prompt_disks = prng.chance(1, 3);
   world.budget.handovers = some(3);
+  // Where a log takes many messages, it takes long.
+  world.batch = prng.chance(1, 4) ? prng.between(1, 3) : 0;
   // The membership changes in some.
   Prng members = Prng(seed).fork("members");
   if (members.chance(1, 2)) return world;

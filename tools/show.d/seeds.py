@@ -42,8 +42,8 @@ def find(folder, name):
     require(False, f"{folder} has no {name}")
 
 
-def digest(simulator, seed):
-    done = subprocess.run([simulator, "--seed", str(seed)], cwd=ROOT, capture_output=True, text=True, timeout=600)
+def digest(simulator, seed, *more):
+    done = subprocess.run([simulator, "--seed", str(seed), *more], cwd=ROOT, capture_output=True, text=True, timeout=600)
     require(done.returncode == 0, f"{simulator} --seed {seed} ended with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
     match = re.search(r"digest:?\s+([0-9a-f]{16,})", done.stdout)
     require(match, f"{simulator} --seed {seed} printed no digest: {done.stdout[-500:]}")

@@ -173,9 +173,12 @@ std::optional<std::string> what_does_not_heal(ModelCluster& cluster, const Heali
 
 bool has_to_heal(const ModelCluster& cluster) {
   std::size_t harmed = 0;
-  for (std::uint64_t id = 1; id <= cluster.size(); ++id)
+  std::size_t on_new_disks = 0;
+  for (std::uint64_t id = 1; id <= cluster.size(); ++id) {
     harmed += cluster.may_lack_entries(NodeId{id}) ? 1 : 0;
-  return harmed <= (cluster.size() - 1) / 2;
+    on_new_disks += cluster.has_lost_its_disk(NodeId{id}) ? 1 : 0;
+  }
+  return harmed == 0 || harmed + on_new_disks <= (cluster.size() - 1) / 2;
 }
 
 }  // namespace verity::consensus::testing

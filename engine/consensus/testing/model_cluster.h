@@ -85,6 +85,8 @@ class ModelCluster {
   std::uint32_t patience(NodeId node) const { return at(node).patience; }
   // It says so, or would at its start.
   bool may_lack_entries(NodeId node) const { return at(node).promises.unknown_from.has_value(); }
+  // Once; it may have been let in again since.
+  bool has_lost_its_disk(NodeId node) const { return at(node).former.has_value(); }
   Position log_end(NodeId node) const;  // on disk
   const std::vector<Envelope>& messages() const { return messages_; }
   Position committed() const { return Position{history_.size()}; }

@@ -2,6 +2,7 @@
 
 #include "engine/consensus/testing/healing.h"
 #include "engine/consensus/testing/model_cluster.h"
+#include "io/base/assert.h"
 
 #include <set>
 #include <sstream>
@@ -28,6 +29,8 @@ class Script {
     return out_;
   }
 
+  const ModelCluster& cluster() const { return *cluster_; }
+
  private:
   using Link = std::pair<std::uint64_t, std::uint64_t>;
 
@@ -53,7 +56,12 @@ class Script {
     if (command == "cluster") {
       const std::uint64_t count = number(words);
       ReplicaOptions options;
-      options.keep_committed = option(words, "keep", options.keep_committed);
+      std::string word;
+      while (words >> word) {
+        const std::uint64_t value = std::stoull(word.substr(word.find('=') + 1));
+        if (word.starts_with("keep=")) options.keep_committed = value;
+        if (word.starts_with("batch=")) options.batch_entries_max = value;
+      }
       cluster_ = ModelCluster::in_operation(count, options);
       return true;
     }
@@ -214,6 +222,14 @@ class Script {
 
 std::string run_script(const std::string& commands) {
   return Script().run(commands);
+}
+
+ModelCluster cluster_after(const std::string& commands) {
+  Script script;
+  const std::string told = script.run(commands);
+  VERITY_ASSERT_NOTE(!told.ends_with("cannot be understood\n"),
+                     "a story with a command that is not possible");
+  return script.cluster();
 }
 
 }  // namespace verity::consensus::testing

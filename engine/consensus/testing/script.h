@@ -1,6 +1,7 @@
 // Stories of the protocol as text: commands above a line of dashes, what the cluster did below it.
 //
-//   cluster N [keep=K]          N nodes, members of one another; node 1 leads view 0; what that took is not shown
+//   cluster N [keep=K] [batch=B]   N nodes, members of one another; node 1 leads view 0; what that took is not shown. In memory
+//                               they hold K committed entries; a message carries B
 //   blank                       another node, blank and down
 //   propose N LABEL             node N, which leads, proposes an entry
 //   voters N I[,I...]           node N proposes that these nodes be the voters, as their disks are now
@@ -25,11 +26,16 @@
 //   show [N]                    all there is to know of a node, or of all
 #pragma once
 
+#include "engine/consensus/testing/model_cluster.h"
+
 #include <string>
 
 namespace verity::consensus::testing {
 
 // What belongs below the line.
 std::string run_script(const std::string& commands);
+
+// The cluster at the end of them, all of which can be understood.
+ModelCluster cluster_after(const std::string& commands);
 
 }  // namespace verity::consensus::testing
