@@ -271,6 +271,8 @@ void Replica::on(const Member& from, const Heartbeat& m) {
   if (status_ == Status::changing && from.id == primary_id(m.view) && !is_primary_of_view(from))
     return raise_view(next_view(promises_.view, journal_.membership().everyone()));
   if (!is_primary_of_view(from)) return ignore_message(from, m, "not from the primary");
+  // It has whatever a learner may need. Whoever else was asked may be silent, and a node that hears its primary gives up nothing.
+  if (filling_ && filling_->adopts) give_up_filling();
   if (status_ == Status::changing) return send(from, AskStartView{m.view});
   heard_primary();
   if (status_ != Status::backup) {
