@@ -53,6 +53,7 @@ void NodeImpl::note_clock() {
   const ClusterClock::Time time = read_clock();
   metrics_.clock_offset = time.offset;
   metrics_.clock_is_agreed = time.is_agreed;
+  if (!time.is_agreed) return;  // no majority shows anything, neither now nor against this clock
   const bool is_off = time.offset != Duration::zero();
   if (std::exchange(clock_is_off_, is_off) == is_off) return;
   if (is_off) {

@@ -10,6 +10,8 @@ namespace verity::node {
 namespace {
 
 constexpr Duration report_interval = 1s;
+// Without a majority an append is neither committed nor gone, for as long as that lasts: so long a client waits for it.
+constexpr Duration append_patience = 20s;
 // An append whose answer was lost: each time another node leads, or the same one is heard again.
 constexpr int asked_again_max = 10;
 constexpr Duration asked_again_pause = 50ms;
@@ -48,7 +50,8 @@ std::optional<consensus::Member> NodeImpl::who_can(const Refusal& refusal) const
 
 Outcome<AppendReceipt> NodeImpl::append(io::Wait& wait, const AppendRequest& request) {
   const Instant begun = wait.now();
-  Outcome<AppendReceipt> outcome = append_somewhere(wait, request);
+  io::Wait patient = wait.within(append_patience);
+  Outcome<AppendReceipt> outcome = append_somewhere(patient, request);
   if (outcome) metrics_.write_duration.observe(wait.now() - begun);
   return outcome;
 }

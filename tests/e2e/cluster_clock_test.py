@@ -9,7 +9,7 @@ import time
 import unittest
 
 from cluster import Cluster
-from harness import LONG, TestCase
+from harness import LONG, TestCase, long_only
 from load import Load
 
 HOUR = 3600
@@ -72,6 +72,14 @@ class Clocks(TestCase):
                 load.go_on()
                 time.sleep(1.2)  # every node has asked it since
             load.check()
+
+    @long_only
+    def test_a_node_that_is_alone_says_nothing_of_its_clock(self):
+        cluster = self.begin({})
+        for node in (2, 3):
+            cluster.kill(node)
+        time.sleep(15)  # what the others showed counts for ten seconds
+        self.assertFalse([m for m in cluster.nodes[1].messages() if "clock" in m])
 
     def test_dates_never_go_back_when_no_clocks_agree(self):
         cluster = self.begin({2: HOUR, 3: -HOUR})

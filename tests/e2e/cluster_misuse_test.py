@@ -1,6 +1,7 @@
 """Clusters that are put together wrongly: clear lines on both sides, and nothing acknowledged."""
 
 import socket
+import time
 import unittest
 
 from cluster import Cluster, free_ports
@@ -42,6 +43,32 @@ class Misuse(TestCase):
             reasons(node, "Connection refused by a peer") for node in nodes[1:]))
         self.assertFalse(any(cluster.is_ready(place) for place in (1, 2, 3)))
         self.assertIn("waiting for a connection with", cluster.status(2)["reason"])
+
+    def test_a_second_node_with_the_id_of_a_member_changes_nothing(self):
+        cluster = Cluster(self)
+        leader = cluster.start_all()
+        twin = leader % 3 + 1
+        second = self.start("--node-id", str(twin), "--cluster-peers", ",".join(
+            address for node, address in cluster.addresses.items() if node != twin), data_dir=self.folder / "twin",
+            env=cluster.timing | {"VERITY_CLUSTER_ADDRESS": f"127.0.0.1:{free_ports(1)[0]}"}).wait_listening()
+        cluster.wait_for("words about the id", lambda: "two data directories have one node id" in
+                         reasons(second, "Connection refused by a peer") + reasons(second, "Refused a connection with a peer"))
+        cluster.append(2)
+        cluster.check_history()
+        self.assertEqual(second.request("GET", "/health/ready")[0], 503)
+
+    def test_lists_that_disagree_found_nothing(self):
+        """Two nodes mean three, the third one means five."""
+        cluster = Cluster(self, size=5)
+        of_three = [cluster.addresses[node] for node in (1, 2, 3)]
+        for node in (1, 2):
+            self.node(cluster, node, node, peers=[a for a in of_three if a != cluster.addresses[node]])
+        self.node(cluster, 3, 3)
+        cluster.wait_for("a word about who is missing", lambda: all(
+            cluster.addresses[node] in cluster.status(3).get("reason", "") for node in (4, 5)))
+        time.sleep(1)  # enough to found a cluster
+        self.assertFalse(any(cluster.is_ready(node) for node in (1, 2, 3)))
+        self.assertEqual({cluster.status(node)["cluster_id"] for node in (1, 2, 3)}, {"0" * 32})
 
     def test_another_cluster_is_refused_on_both_sides(self):
         cluster = Cluster(self)
