@@ -170,10 +170,11 @@ constexpr std::array worlds = {
         .view_max = 1,
         .budget = {.silences = 3, .beats = 2},
         .prompt_disks = true,
-        .before = "grow 1\nquiet\nbeat 1\nquiet\ncut 1>3\nkeep 2>1 prepare-ok\nkeep 4>1 prepare-ok\n"
-                  "keep 5>1 prepare-ok\nvoters 1 1,2,3,4,5\nquiet\ncut 1>2\npropose 1 e\nquiet\n"
-                  "cut 1>4\ncut 1>5\nlate 2>1 prepare-ok\nlate 4>1 prepare-ok\nlate 5>1 prepare-ok\nquiet\n"
-                  "crash 1\ndamage 1 3\nstart 1\nheal\n"},
+        .before =
+            "grow 1\nquiet\nbeat 1\nquiet\ncut 1>3\nkeep 2>1 prepare-ok\nkeep 4>1 prepare-ok\n"
+            "keep 5>1 prepare-ok\nvoters 1 1,2,3,4,5\nquiet\ncut 1>2\npropose 1 e\nquiet\n"
+            "cut 1>4\ncut 1>5\nhold 1\nlate 2>1 prepare-ok\nlate 4>1 prepare-ok\nlate 5>1 prepare-ok\nquiet\n"
+            "crash 1\ndamage 1 3\nrelease 1\nstart 1\nheal\n"},
     ExploredWorld{.name = "growth-wiped",
                   .what = "three become five, and a disk is lost",
                   .nodes = 3,
@@ -225,6 +226,19 @@ constexpr std::array worlds = {
             "hold 1\ncut 1-2\npropose 1 x\nquiet\ncrash 3\ncrash 1\nheal\nrelease 1\nstart 1\nsilence 1\n"
             "silence 2\nquiet\npropose 2 y\nquiet\ncrash 1\nstart 3\nkeep 2>3 fetched\n"
             "silence 2\nsilence 3\nquiet\n"},
+    ExploredWorld{
+        .name = "late-answer",
+        .what = "a node is to get the log of a view; an answer of an earlier view is still on its way",
+        .view_max = 8,
+        .budget = {.silences = 1, .beats = 3},
+        .prompt_disks = true,
+        .batch = 1,
+        .before = "cut 1-2\ncut 1-3\npropose 1 x\nquiet\nheal\ncut 2-1\ncut 2-3\n"
+                  "keep 1>3 fetched\nsilence 1\nsilence 3\nquiet\nsilence 1\nsilence 3\nquiet\n"
+                  "heal\ncut 1-2\ncut 1-3\nbeat 3\nquiet\nsilence 2\nsilence 3\nquiet\n"
+                  "silence 2\nsilence 3\nquiet\nkeep 2>3 start-view\nkeep 2>3 prepare\n"
+                  "keep 2>3 heartbeat\nsilence 2\nsilence 3\nquiet\nheal\ncut 1-3\nbeat 2\n"
+                  "quiet\npropose 2 y\npropose 2 z\nquiet\nbeat 2\nquiet\n"},
 };
 
 }  // namespace
