@@ -143,6 +143,12 @@ bool Cluster::stands_a_lost_disk() const {
   });
 }
 
+bool Cluster::is_in_first_view() const {
+  return std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+    return node->host().node() == nullptr || node->host().node()->status().view == View{};
+  });
+}
+
 // Its present process is known to all others, durably, or nothing that it has said has counted.
 bool Cluster::everybody_hears(const NodeKeeper& node) const {
   const NodeId id = node.host().node() == nullptr ? NodeId{} : node.host().node()->status().node_id;

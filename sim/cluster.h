@@ -44,6 +44,7 @@ class Cluster {
   bool is_ready() const;
   bool is_serving() const;  // each of them
   // All have committed and applied the same, nothing else lies in their logs, and what was found damaged is repaired.
+  bool is_in_first_view() const;
   bool is_level() const;
   bool has_refused_rightly() const;
   bool may_stay_damaged() const;

@@ -17,6 +17,7 @@ struct Pipe {
   Bytes bytes;  // delivered, from `taken` on still to be read
   std::size_t taken = 0;
   std::size_t in_flight = 0;
+  Instant sent{};          // the last byte, where links carry only so much
   Instant last_arrival{};  // bytes and the end of stream arrive in the order they were sent
   bool fin_sent = false;
   bool fin_delivered = false;
@@ -83,6 +84,11 @@ bool is_own_host(const std::string& host) {
 
 NetworkCore::NetworkCore(World& world) : world_(world), prng_(world.prng("network")) {}
 NetworkCore::~NetworkCore() = default;
+
+Duration NetworkCore::transmission(std::size_t bytes) const {
+  if (options_.bytes_per_second == 0) return Duration::zero();
+  return Duration(static_cast<std::int64_t>(bytes * 1'000'000'000 / options_.bytes_per_second));
+}
 
 Duration NetworkCore::latency() {
   return options_.latency / 4 + prng_.exponential(options_.latency * 3 / 4);
@@ -201,7 +207,8 @@ class SimSocket final : public io::Socket {
       delay += Duration(static_cast<std::int64_t>(
           core_.prng_.below(static_cast<std::uint64_t>(core_.options_.stall_max.count()))));
     }
-    pipe.last_arrival = std::max(pipe.last_arrival, core_.world_.now() + delay);
+    pipe.sent = std::max(pipe.sent, core_.world_.now()) + core_.transmission(data.size());
+    pipe.last_arrival = std::max(pipe.last_arrival, pipe.sent + delay);
     trace("send   ", data.size(), as_text(data));
     const auto arrive = [connection = connection_, side = side_, core = &core_,
                          bytes = Bytes(data.begin(), data.end())] {

@@ -30,6 +30,7 @@ struct NetworkOptions {
   Duration latency = 120us;            // mean, one way
   std::uint64_t short_io_of_100 = 20;  // reads and writes that move less than they could
   std::size_t pipe_bytes = 64 * 1024;  // in flight and delivered
+  ByteCount bytes_per_second = 0;      // that one direction of a connection carries; 0: any
   std::size_t backlog = 128;
   // Per million.
   std::uint64_t reset_ppm = 0;   // per write: the connection is reset in the middle of its bytes
@@ -70,6 +71,7 @@ class NetworkCore {
   friend struct detail::Connection;
 
   Duration latency();
+  Duration transmission(std::size_t bytes) const;
   // Now, or when the link is mended.
   void arrive(const detail::Connection& connection, int from_side, std::move_only_function<void()> what);
   // The other side is gone: `side` learns of it.

@@ -41,6 +41,7 @@ class Run {
               const std::function<std::string()>& otherwise);
 
   void let_faults_happen();
+  void check_views();
   void disturb();
   void heal();
   void destroy_majority();
@@ -93,6 +94,12 @@ void Run::let_faults_happen() {
   }
 }
 
+// Nobody was elected who need not be.
+void Run::check_views() {
+  if (scenario_.keeps_views && !is_over() && !cluster_.is_in_first_view())
+    world_.fail("nothing has failed, and yet: " + cluster_.describe());
+}
+
 void Run::disturb() {
   const auto& weights = scenario_.faults.weights;
   const std::uint64_t sum = std::accumulate(weights.begin(), weights.end(), std::uint64_t{0});
@@ -117,6 +124,7 @@ void Run::disturb() {
 
 void Run::heal() {
   world_.network().options() = scenario_.network;
+  world_.network().options().bytes_per_second = 0;
   cluster_.heal_majority();
   world_.trace().line(world_.now(), "world", cluster_.size() == 1 ? "everything heals" : "a majority heals");
 }
@@ -229,6 +237,7 @@ RunResult Run::go() {
   cluster_.look_after();
   work_.start();
   let_faults_happen();
+  check_views();
   if (!is_over()) scenario_.destroys_majority ? destroy_majority() : heal();
   check_liveness();
   heal_the_rest();

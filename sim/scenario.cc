@@ -259,6 +259,27 @@ const std::vector<Entry>& entries() {
          s.setup.disk.sync_latency =
              s.setup.disk.sync_latency * 10;  // acknowledgements run ahead of the disk
        }},
+      {{"slow_links", "large appends over links that take longer for one than an election does"},
+       {},
+       DamageClass::none,
+       [](Scenario& s) {
+         Prng prng = Prng(s.seed).fork("links");
+         s.faults.weights = {};
+         s.keeps_views = true;
+         s.network.bytes_per_second = prng.between(30, 120) * KiB;
+         s.network.pipe_bytes = 64 * KiB;
+         node::ConsensusOptions& consensus = s.setup.node.consensus;
+         consensus.small_message_bytes_max = prng.between(512, 1024);
+         consensus.heartbeat_interval = 50ms;
+         consensus.election_timeout_min = 150ms;
+         consensus.election_timeout_max = 300ms;
+         s.work.clients = prng.between(3, 6);
+         s.work.data_bytes = prng.between(3, 8) * KiB;
+         s.work.batch_events = 2;
+         s.work.reads = 10;
+         s.work.think = milliseconds(prng.between(5, 100));
+         s.faults.lasts = s.faults.lasts * 2;
+       }},
       {{"growth", "one node with data becomes three, or three five, under crashes and partitions"},
        {{full_disk, 0}, {failed_sync, 0}, {damage, 0}},
        DamageClass::none,
@@ -385,7 +406,7 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   scenario.faults.interval = milliseconds(rest.between(100, 2000));
   if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
   if (name == cluster_name || name == repair_name || name == "lost_disks" || name == "async_cluster" ||
-      name == "growth" || name == "destroyed_majority" || name == "upgrade")
+      name == "slow_links" || name == "growth" || name == "destroyed_majority" || name == "upgrade")
     draw_cluster(prng.fork("cluster"), scenario);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;

@@ -92,6 +92,7 @@ struct Scenario {
   std::uint64_t nodes = 1;
   std::uint64_t first_nodes = 0;   // found the cluster; the others are let in; 0: all
   bool destroys_majority = false;  // when the faults end (destroyed_majority.h)
+  bool keeps_views = false;        // nothing happens that would need another leader
   bool copies_disks = false;       // and puts old copies back, as another way to lose a disk
   bool clocks_are_kept = false;    // those of a majority show the time of day; only the others jump
   NodeSetup setup;                 // of node 1, and what it has in common with the others

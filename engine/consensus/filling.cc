@@ -75,7 +75,7 @@ void Replica::on(const Member& from, const Fetch& m) {
   if ((!frozen && !holds) || m.first.value == 0 || m.first > m.last || m.first > end)
     return ignore_message(from, m, "not here");
   if (status_ == Status::primary && leading_.backups.contains(from)) hear(from);
-  send(from, Fetched{promises_.view, journal_.committed(), range_from(m.first, std::min(m.last, end))});
+  send(from, Fetched{promises_.view, journal_.committed(), range_from(m.first, std::min(m.last, end))}, true);
 }
 
 void Replica::on(const Member& from, const Fetched& m) {
@@ -109,6 +109,7 @@ void Replica::on(const Member& from, const Fetched& m) {
   if (!grew) return ignore_message(from, m, "nothing new");
   filling.fetching = false;
   filling.waited = 0;
+  filling.stalled = 0;
   heard_primary();
   take_committed();
   fill();

@@ -9,7 +9,9 @@ namespace verity::consensus {
 namespace {
 
 constexpr std::uint64_t fetch_patience_max = 64;
+constexpr std::uint64_t stalled_max = 8 * fetch_patience_max;
 constexpr std::uint64_t bulk_doublings_max = 6;
+constexpr std::uint64_t small_batches_max = 16;
 
 }  // namespace
 
@@ -70,29 +72,44 @@ void Replica::replicate() {
 }
 
 bool Replica::may_send(const Progress& progress) const {
-  if (progress.next > journal_.head()) return false;
-  const std::uint64_t under_way = progress.next.value - std::min(progress.next, progress.acked.next()).value;
-  if (progress.next <= journal_.base()) return under_way < progress.bulk_window * options_.batch_entries_max;
+  if (progress.next > journal_.head() || progress.under_way.bulk_batches() >= progress.bulk_window)
+    return false;
+  if (progress.next <= journal_.base()) return true;
   // It would overtake what is read from the disk, and be dropped.
-  return progress.bulk_until <= progress.acked && under_way < options_.window_entries_max;
+  if (progress.read_until > progress.acked) return false;
+  return progress.next.value - std::min(progress.next, progress.acked.next()).value <
+         options_.window_entries_max;
+}
+
+// What follows a batch in bulk goes with it, or would arrive before it.
+bool Replica::goes_in_bulk(const Progress& progress, const SendWindow::Batch& batch) const {
+  return progress.under_way.bulk_batches() > 0 || batch.bytes > options_.small_bytes_max ||
+         progress.under_way.bytes() + batch.bytes > small_batches_max * options_.small_bytes_max;
 }
 
 void Replica::replicate_to(const Member& member, Progress& progress) {
   while (may_send(progress)) {
     EntryRange range = range_from(progress.next, journal_.head());
+    SendWindow::Batch batch{.last = range.last};
+    for (const EntryInfo& entry : range.entries) batch.bytes += entry.bytes;
+    const bool is_read = range.entries.empty();
+    batch.is_bulk = is_read || goes_in_bulk(progress, batch);
     progress.next = range.last.next();
-    if (range.entries.empty()) {
+    progress.under_way.sent(batch);
+    if (is_read) progress.read_until = range.last;
+    if (batch.is_bulk) {
       progress.bulk_until = range.last;
       progress.bulk_since = leading_.round;
     }
     progress.sent_round = leading_.round;
-    send(member, Prepare{promises_.view, journal_.committed(), std::move(range)});
+    send(member, Prepare{promises_.view, journal_.committed(), std::move(range)}, batch.is_bulk);
   }
 }
 
 void Replica::beat() {
   if (suspicion_.own) suspect_aloud();
   if (status_ == Status::changing && is_saved()) vote();
+  if (filling_ && filling_->fetching) ++filling_->stalled;
   if (filling_ && filling_->fetching && ++filling_->waited >= filling_->patience) {
     // The question or its answer may be lost; or the link is slow, and answers to questions repeated would fill it.
     filling_->patience = std::min(2 * filling_->patience, fetch_patience_max);
@@ -123,7 +140,7 @@ void Replica::hear(const Member& backup) {
 }
 
 // It has just begun to follow, or has heard a heartbeat that was sent after the entries, and does not have them. It may have
-// lost what it acknowledged before it was started again. What is read from the disk is overtaken by heartbeats.
+// lost what it acknowledged before it was started again. What is sent in bulk is overtaken by heartbeats.
 bool Replica::has_to_rewind(Progress& progress, const PrepareOk& m) const {
   const bool is_lost = progress.bulk_until.value != 0 && has_lost_bulk(progress, m.head);
   if (progress.bulk_until > m.head) return is_lost;
@@ -162,9 +179,12 @@ void Replica::on(const Member& from, const PrepareOk& m) {
   progress.next = std::max(progress.next, m.durable.next());
   progress.round = std::max(progress.round, m.round);
   progress.start = m.start;
+  progress.under_way.acknowledged(progress.acked);
   if (has_to_rewind(progress, m)) {
     progress.next = m.head.next();
+    progress.read_until = std::min(progress.read_until, m.head);
     progress.bulk_until = std::min(progress.bulk_until, m.head);
+    progress.under_way.lost_after(m.head);
   }
   hear(from);
   advance_commit();
@@ -274,12 +294,14 @@ void Replica::on(const Member& from, const Heartbeat& m) {
   // It has whatever a learner may need. Whoever else was asked may be silent, and a node that hears its primary gives up nothing.
   if (filling_ && filling_->adopts) give_up_filling();
   if (status_ == Status::changing) return send(from, AskStartView{m.view});
-  heard_primary();
   if (status_ != Status::backup) {
-    // On a slow link its log takes longer to arrive than a primary waits for a sign.
+    // On a slow link its log takes longer to arrive than a primary waits for a sign. But one that cannot give it does not lead.
+    if (filling_ && filling_->stalled >= stalled_max) return ignore_message(from, m, "its log does not come");
+    heard_primary();
     if (is_saved()) send(from, Heard{m.view});
     return;
   }
+  heard_primary();
   following_.leader = from;
   following_.round = std::max(following_.round, m.round);
   // One that was under way before this start may say less than this node acknowledged then.

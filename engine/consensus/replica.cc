@@ -168,8 +168,8 @@ void Replica::promises_saved(const PromisesSaved& input) {
   }
 }
 
-void Replica::send(const Member& to, Message message) {
-  effects_.push_back(Send{to, std::move(message)});
+void Replica::send(const Member& to, Message message, bool is_bulk) {
+  effects_.push_back(Send{to, std::move(message), is_bulk});
 }
 
 void Replica::broadcast(const Message& message) {

@@ -19,6 +19,7 @@
 
 #include "engine/consensus/journal.h"
 #include "engine/consensus/promises.h"
+#include "engine/consensus/send_window.h"
 #include "engine/consensus/step.h"
 
 #include <cstdint>
@@ -36,9 +37,10 @@ struct ReplicaOptions {
   std::size_t batch_entries_max = 100;          // in one Prepare or Fetched
   ByteCount batch_bytes_max = 4 * 1024 * 1024;  // likewise, unless one entry alone is larger
   std::uint64_t window_entries_max = 4096;      // sent to one backup and not acknowledged
-  std::uint64_t bulk_batches_max = 8;           // read from the disk for one backup and not acknowledged
-  std::uint64_t bulk_patience =
-      10;  // heartbeats without progress at first; then what was read counts as lost
+  // Larger batches travel in bulk, and any once 16 times that is under way to a backup: heartbeats do not wait for them.
+  ByteCount small_bytes_max = 64 * 1024;
+  std::uint64_t bulk_batches_max = 8;  // sent in bulk to one backup and not acknowledged
+  std::uint64_t bulk_patience = 10;    // heartbeats without progress at first; then they count as lost
   // Committed entries held one by one, for backups that are a little behind.
   std::size_t keep_committed = 1024;
   ByteCount keep_committed_bytes = 8 * 1024 * 1024;
@@ -90,9 +92,11 @@ class Replica {
     std::uint64_t round = 0;       // the last heartbeat it answered
     std::uint64_t sent_round = 0;  // the last heartbeat before the last Prepare to it
     std::uint64_t start = 0;       // as it said last, while it may have lost entries
-    // Up to here entries were read from the disk for it. They travel on a lane of their own, and may take long.
+    SendWindow under_way;
+    Position read_until;  // so far entries are read from the disk for it, which takes its time
+    // So far they were sent in bulk.
     Position bulk_until;
-    Position bulk_head;                // since there were such: what it has said to have
+    Position bulk_head;                // since then: what it has said to have
     std::uint64_t bulk_since = 0;      // the round in which that changed, or more was sent
     std::uint64_t bulk_window = 1;     // so many batches are under way at most; more with each that arrives
     std::uint64_t bulk_doublings = 0;  // of the patience: what counted as lost may only have been slow
@@ -137,6 +141,7 @@ class Replica {
     bool fetching = false;
     std::uint64_t waited = 0;    // heartbeats since it was asked for
     std::uint64_t patience = 1;  // after so many it is asked for again
+    std::uint64_t stalled = 0;   // heartbeats since anything of it came
     bool written = false;        // the whole target is in the journal
     bool finishing = false;      // durably, and the promises that say so are on their way
   };
@@ -152,6 +157,7 @@ class Replica {
   void replicate();
   void replicate_to(const Member& member, Progress& progress);
   bool may_send(const Progress& progress) const;
+  bool goes_in_bulk(const Progress& progress, const SendWindow::Batch& batch) const;
   bool has_to_rewind(Progress& progress, const PrepareOk& m) const;
   bool has_lost_bulk(Progress& progress, Position head) const;
   void beat();
@@ -220,7 +226,7 @@ class Replica {
   void promises_saved(const PromisesSaved& input);
   void save(Promises promises);
   bool is_saved() const { return saved_ == save_number_; }
-  void send(const Member& to, Message message);
+  void send(const Member& to, Message message, bool is_bulk = false);
   void broadcast(const Message& message);
   void ignore_message(const Member& from, const Message& message, std::string_view reason);
   EntryRange range_from(Position first, Position last) const;

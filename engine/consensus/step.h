@@ -63,6 +63,8 @@ using Input = std::variant<Receive, Propose, LogDurable, PromisesSaved, Heartbea
 struct Send {
   Member to;
   Message message;
+  // Large: it must not delay what is small, which may overtake it.
+  bool is_bulk = false;
 };
 // To be made durable as a whole; completed by PromisesSaved{number}.
 struct SavePromises {

@@ -13,8 +13,6 @@ constexpr std::string_view log_target = "verity_node";
 constexpr Duration answer_patience = 20s;
 // Who leads no longer and is alive answers at once what became of the question; who asks and cannot go on waits no longer.
 constexpr Duration deposed_patience = 500ms;
-// What is larger travels where it keeps no heartbeat waiting.
-constexpr ByteCount control_bytes_max = 64 * KiB;
 constexpr std::uint64_t serving_max = 1024;
 
 Refusal make_refusal(RefusalCode code, std::string detail) {
@@ -36,14 +34,14 @@ bool is_harmless(QuestionKind kind) {
   }
 }
 
-PeerLane lane_for(const PeerMessage& message) {
-  return message.head.size() > control_bytes_max ? PeerLane::bulk : PeerLane::control;
-}
-
 }  // namespace
 
-Forwarder::Forwarder(const io::World& world, PeerTransport& transport, Serve serve)
-    : world_(world), transport_(transport), serve_(std::move(serve)), last_number_(world.random.next()) {}
+Forwarder::Forwarder(const io::World& world, PeerTransport& transport, ByteCount small_bytes_max, Serve serve)
+    : world_(world),
+      transport_(transport),
+      small_bytes_max_(small_bytes_max),
+      serve_(std::move(serve)),
+      last_number_(world.random.next()) {}
 
 Forwarder::~Forwarder() {
   VERITY_ASSERT_NOTE(fibers_.count() == 0 && asked_.empty(), "stop() must have returned");
@@ -128,6 +126,10 @@ void Forwarder::take_question(const consensus::Member& from, ByteView payload) {
     --serving_;
     fibers_.done();
   });
+}
+
+PeerLane Forwarder::lane_for(const PeerMessage& message) const {
+  return message.head.size() > small_bytes_max_ ? PeerLane::bulk : PeerLane::control;
 }
 
 void Forwarder::answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome) {

@@ -24,7 +24,8 @@ class Forwarder {
   using Serve = std::function<Outcome<Bytes>(io::Wait&, QuestionKind, ByteView)>;
 
   // `world` and `transport` outlive it.
-  Forwarder(const io::World& world, PeerTransport& transport, Serve serve);
+  // What is larger than `small_bytes_max` travels where it keeps no heartbeat waiting.
+  Forwarder(const io::World& world, PeerTransport& transport, ByteCount small_bytes_max, Serve serve);
   ~Forwarder();
 
   // Suspends until `leader` has answered. not_leader: the question did not get out, or its answer did not come in and it can be
@@ -51,6 +52,7 @@ class Forwarder {
     std::optional<Outcome<Bytes>> answer;
   };
 
+  PeerLane lane_for(const PeerMessage& message) const;
   void take_question(const consensus::Member& from, ByteView payload);
   void take_answer(const consensus::Member& from, ByteView payload);
   void answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome);
@@ -59,6 +61,7 @@ class Forwarder {
 
   const io::World world_;
   PeerTransport& transport_;
+  const ByteCount small_bytes_max_;
   const Serve serve_;
   std::map<std::uint64_t, Asked> asked_;
   std::uint64_t last_number_;  // begins anywhere: an answer to a process that is gone must not fit

@@ -174,9 +174,12 @@ Status NodeImpl::replicate(io::Wait& wait) {
   replicator_->on_failure = [this](const Error& error) { fail_with(error); };
   if (transport_ != nullptr) {
     replicator_->cluster_time = [this] { return read_clock().now; };
-    forwarder_.emplace(world_, *transport_, [this](io::Wait& waiting, QuestionKind kind, ByteView body) {
-      return serve_question(waiting, kind, body);
-    });
+    // Many questions may be under way at once.
+    const ByteCount small = options_.consensus.small_message_bytes_max / 16;
+    forwarder_.emplace(world_, *transport_, small,
+                       [this](io::Wait& waiting, QuestionKind kind, ByteView body) {
+                         return serve_question(waiting, kind, body);
+                       });
     own_session_.emplace([this](io::Wait& waiting) { return open_session(waiting); },
                          options_.tuning.session_requests_kept);
     replicator_->on_other_message = [this](const consensus::Member& from, std::uint16_t type,

@@ -52,6 +52,8 @@ struct ConsensusOptions {
   Duration election_timeout_max = 300ms;
   std::uint64_t entries_per_message_max = 100;
   ByteCount bytes_per_message_max = 4 * MiB;  // unless one entry alone is larger
+  // Larger messages travel on the lane that keeps no heartbeat waiting.
+  ByteCount small_message_bytes_max = 64 * KiB;
 };
 
 struct NodeOptions {

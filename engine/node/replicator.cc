@@ -32,6 +32,7 @@ consensus::ReplicaOptions replica_options(const DurableState& state, const Conse
   replica.start |= 1;  // never 0
   replica.batch_entries_max = options.entries_per_message_max;
   replica.batch_bytes_max = options.bytes_per_message_max;
+  replica.small_bytes_max = options.small_message_bytes_max;
   return replica;
 }
 
@@ -321,7 +322,7 @@ void Replicator::carry_out(consensus::Effect effect) {
   trace(effect);
   struct Act {
     Replicator& self;
-    void operator()(consensus::Send& e) const { self.send(e.to, std::move(e.message)); }
+    void operator()(consensus::Send& e) const { self.send(e.to, std::move(e.message), e.is_bulk); }
     void operator()(consensus::SavePromises& e) const {
       self.saves_.push_back(e);
       self.saves_work_.notify_one();
@@ -391,7 +392,7 @@ void Replicator::answer(std::uint64_t token, bool confirmed) {
   std::exchange(asked->second.waiter, nullptr)->wake();
 }
 
-void Replicator::send(const consensus::Member& to, consensus::Message message) {
+void Replicator::send(const consensus::Member& to, consensus::Message message, bool is_bulk) {
   if (transport_ == nullptr) return;
   const consensus::EntryRange* const range = range_in(message);
   if (range != nullptr && is_to_be_read(*range)) {
@@ -400,7 +401,6 @@ void Replicator::send(const consensus::Member& to, consensus::Message message) {
     bulk_work_.notify_one();
     return;
   }
-  const bool is_bulk = std::holds_alternative<consensus::Fetched>(message);
   send_now(to, is_bulk ? PeerLane::bulk : PeerLane::control, message);
 }
 
@@ -412,7 +412,10 @@ void Replicator::send_now(const consensus::Member& to, PeerLane lane, const cons
 Status Replicator::fill_in(io::Wait& wait, consensus::EntryRange& range) {
   ByteCount bytes = 0;
   for (Position position = range.first; position <= range.last; position = position.next()) {
-    VERITY_TRY_ASSIGN(log::EntryPtr entry, log_.reader().read(wait, position));
+    Result<log::EntryPtr> entry_read = log_.reader().read(wait, position);
+    // What comes before it helps already.
+    if (!entry_read && !range.entries.empty()) break;
+    VERITY_TRY_ASSIGN(log::EntryPtr entry, std::move(entry_read));
     bytes += entry->bytes().size();
     if (position != range.first && bytes > options_.bytes_per_message_max) break;
     VERITY_TRY_ASSIGN(consensus::EntryInfo info, describe_entry(std::move(entry)));

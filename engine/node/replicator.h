@@ -134,7 +134,7 @@ class Replicator final : public PeerReceiver {
   void step(const consensus::Input& input);
   void carry_out(consensus::Effects effects);
   void carry_out(consensus::Effect effect);
-  void send(const consensus::Member& to, consensus::Message message);
+  void send(const consensus::Member& to, consensus::Message message, bool is_bulk);
   Status fill_in(io::Wait& wait, consensus::EntryRange& range);
   void append(const std::vector<consensus::EntryInfo>& entries);
   void replace(const consensus::ReplaceLog& effect);

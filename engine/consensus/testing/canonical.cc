@@ -220,14 +220,17 @@ void Canonical::replica(const Replica& value) {
     round(view, newest_round);
     std::vector<std::pair<std::uint8_t, std::string>> parts;
     for (const auto& [backup, progress] : backups) {
-      const auto& [acked, next, answered, sent_round, start, bulk_until, bulk_head, bulk_since, bulk_window,
-                   bulk_doublings] = progress;
+      const auto& [acked, next, answered, sent_round, start, under_way, read_until, bulk_until, bulk_head,
+                   bulk_since, bulk_window, bulk_doublings] = progress;
       parts.emplace_back(name(backup), apart([&] {
                            number(acked.value);
                            number(next.value);
                            round(view, answered);
                            round(view, sent_round);
                            number(start);
+                           number(under_way.bytes());
+                           number(under_way.bulk_batches());
+                           number(read_until.value);
                            number(bulk_until.value);
                            number(bulk_head.value);
                            number(bulk_since);
@@ -269,8 +272,9 @@ void Canonical::replica(const Replica& value) {
     members(parts);
   }
   optional(filling, [&](const auto& some) {
+    // No world lasts so long that it matters for how long nothing came.
     const auto& [source, target, committed, log_view, leads, adopts, got, common, fetching, waited, patience,
-                 written, finishing] = some;
+                 stalled, written, finishing] = some;
     member(source);
     number(target.view.value);
     content(target);

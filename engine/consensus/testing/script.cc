@@ -125,7 +125,10 @@ class Script {
     if (command == "grow") return cluster_->tend(node, cluster_->size()), true;
     if (command == "confirm") return cluster_->confirm(node, number(words)), true;
     if (command == "handover") return cluster_->hand_over(node, NodeId{number(words)}), true;
-    if (command == "beat") return cluster_->beat(node), true;
+    if (command == "beat") {
+      for (std::uint64_t times = option(words, "times", 1); times > 0; --times) cluster_->beat(node);
+      return true;
+    }
     if (command == "silence") return cluster_->silence(node), true;
     if (command == "promise") return cluster_->complete_promises(node), true;
     if (command == "crash") return cluster_->crash(node, option(words, "kept", 0)), true;

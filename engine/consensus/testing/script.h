@@ -9,7 +9,8 @@
 //   tend N [K] | grow N         what the driver does at a heartbeat of N: admits, forgets, beats, and proposes to replace the
 //                               disks that are gone, or that the first K nodes be the voters | that all nodes be
 //   confirm N TOKEN             does node N still lead?
-//   beat N | silence N          its heartbeat is due | its election timeout has passed
+//   beat N [times=K]            its heartbeat is due
+//   silence N                   its election timeout has passed
 //   handover N M                node N is to give the lead to node M
 //   run | quiet                 delivers and writes until nothing is left to do | without showing it
 //   hold N | release N          the disk of node N does not write
