@@ -44,8 +44,10 @@ class Server:
     def __init__(self, data_dir, *arguments, env=None, cwd=None, binary=SERVER, inside=()):
         environment = {"VERITY_BIND_ADDRESS": "127.0.0.1:0", "VERITY_METRICS_ADDRESS": "127.0.0.1:0"}
         environment.update(env or {})
-        self.process = subprocess.Popen([*inside, binary, "--data-dir", str(data_dir), *arguments], cwd=cwd,
-                                        env=clean_environment(environment), stderr=subprocess.PIPE,
+        self.run([*inside, binary, "--data-dir", str(data_dir), *arguments], environment, cwd)
+
+    def run(self, command, environment, cwd=None):
+        self.process = subprocess.Popen(command, cwd=cwd, env=clean_environment(environment), stderr=subprocess.PIPE,
                                         stdout=subprocess.DEVNULL, text=True)
         self.lines = []
         self.changed = threading.Condition()

@@ -22,24 +22,26 @@ PROBES = {
 }
 
 
-def enter(kind):
-    """Called first of all: goes on as a program in a namespace of its own (`net`, or `mount`, where what is mounted goes with
+def enter(*kinds):
+    """Called first of all: goes on as a program in namespaces of its own (`net`, and `mount`, where what is mounted goes with
     it), or ends with the reason why not."""
-    if os.environ.pop("VERITY_E2E_INSIDE", None) == kind:
-        if kind == "net":
+    flags = [f"--{kind}" for kind in kinds]
+    if os.environ.pop("VERITY_E2E_INSIDE", None) == " ".join(kinds):
+        if "net" in kinds:
             do("ip", "link", "set", "lo", "up")
             with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
                 file.write("1")
         return
+    probe = " && ".join(PROBES[kind] for kind in kinds)
     try:
-        failed = subprocess.run(["unshare", f"--{kind}", "sh", "-c", PROBES[kind]], capture_output=True, text=True).stderr
+        failed = subprocess.run(["unshare", *flags, "sh", "-c", probe], capture_output=True, text=True).stderr
     except OSError as error:
         failed = str(error)
     if failed:
-        print(f"skipped: no {kind} namespaces here: {failed.strip()}", file=sys.stderr)
+        print(f"skipped: no namespaces here ({', '.join(kinds)}): {failed.strip()}", file=sys.stderr)
         sys.exit(SKIPPED)
-    os.environ["VERITY_E2E_INSIDE"] = kind
-    os.execvp("unshare", ["unshare", f"--{kind}", sys.executable, *sys.argv])
+    os.environ["VERITY_E2E_INSIDE"] = " ".join(kinds)
+    os.execvp("unshare", ["unshare", *flags, sys.executable, *sys.argv])
 
 
 def do(*command):
@@ -57,7 +59,7 @@ class Network:
             self._add(case, node)
 
     def _add(self, case, node):
-        keeper = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sh", "-c", "echo; exec sleep infinity"],
+        keeper = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.unshare(), "sh", "-c", "echo; exec sleep infinity"],
                                   stdout=subprocess.PIPE)
         self.keepers[node] = keeper
         case.addCleanup(self._remove, node)
@@ -79,6 +81,9 @@ class Network:
         keeper.kill()
         keeper.wait()
         keeper.stdout.close()
+
+    def unshare(self):
+        return ("unshare", "--net")
 
     def host(self, node):
         return f"10.77.{node}.1"
