@@ -12,6 +12,7 @@ import arrows  # noqa: E402
 import bans  # noqa: E402
 import formatting  # noqa: E402
 import headers  # noqa: E402
+import planted_bugs  # noqa: E402
 import text  # noqa: E402
 from tree import Tree  # noqa: E402
 
@@ -154,6 +155,13 @@ class TidyTest(unittest.TestCase):
             "README.md": "# Top\n[a](docs/a.md) [b](docs/a.md#two-words) [c](https://x.y/z) [d](docs) [e](#top)\n"
                          "[x](docs/missing.md)\n[y](docs/a.md#nothing)\n`[z](nowhere)`\n```\n[z](nowhere)\n```\n",
             "docs/a.md": "# One\n## Two `words`\n[up](../README.md)\n"}), ["README.md:3", "README.md:4"])
+
+    def test_planted_bugs(self):
+        patch = "Wrong.\n\n--- a/a.cc\n+++ b/a.cc\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
+        fuzzy = patch.replace(" one", " ein")
+        self.assertEqual(self.found(planted_bugs.check, {
+            "a.cc": "one\ntwo\nthree\n", "tests/mutants/fine.patch": patch, "tests/mutants/core/fuzzy.patch": fuzzy,
+        }), ["tests/mutants/core/fuzzy.patch:1"])
 
     def test_scripts(self):
         self.assertEqual(self.found(text.check_scripts, {
