@@ -239,6 +239,22 @@ constexpr std::array worlds = {
                   "silence 2\nsilence 3\nquiet\nkeep 2>3 start-view\nkeep 2>3 prepare\n"
                   "keep 2>3 heartbeat\nsilence 2\nsilence 3\nquiet\nheal\ncut 1-3\nbeat 2\n"
                   "quiet\npropose 2 y\npropose 2 z\nquiet\nbeat 2\nquiet\n"},
+    ExploredWorld{
+        .name = "late-round",
+        .what =
+            "a leader that was deposed is asked whether it leads; answers to an older round are on their way",
+        .view_max = 1,
+        .budget = {.silences = 1, .beats = 2, .confirms = 2},
+        .prompt_disks = true,
+        .before = "keep 2>1 prepare-ok\nkeep 3>1 prepare-ok\nconfirm 1 9\nquiet\ncut 1-2\ncut 1-3\n"
+                  "silence 2\nsilence 3\nquiet\npropose 2 p\nquiet\nheal\n"},
+    ExploredWorld{.name = "lost-end",
+                  .what = "a log has lost what one other has; a heartbeat of before is still on its way",
+                  .view_max = 1,
+                  .budget = {.silences = 2, .beats = 2},
+                  .prompt_disks = true,
+                  .before = "keep 1>3 heartbeat\nbeat 1\ncut 1-2\npropose 1 p\nquiet\ncrash 3\ndamage 3 2\n"
+                            "start 3\nkeep 1>3 prepare\nquiet\nheal\n"},
 };
 
 }  // namespace
