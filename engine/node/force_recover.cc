@@ -27,22 +27,41 @@ class Listener final : public PeerReceiver {
  public:
   explicit Listener(const consensus::MemberSet& members) : members_(members) {}
 
+  // Nothing is to be decided over their heads.
+  const std::optional<PeerRefusal>& last_word() const { return last_word_; }
+
   void on_peer_connected(const consensus::Member& peer, const PeerRelease& /*release*/,
                          const Boot& /*boot*/) override {
     if (members_.contains(peer)) survey.answered.add(peer);
   }
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override {
-    if (type != report_type || !members_.contains(from)) return;
+    if (type != report_type) return;
     const Result<NodeReport> report = decode_report(payload);
-    if (!report || report->commit_index <= survey.heard) return;
+    if (!report) return;
+    // A member on a disk that this node has not heard of.
+    if (!members_.contains(from) && (report->state == "leader" || report->state == "follower"))
+      is_alive(from.id);
+    if (!members_.contains(from) || report->commit_index <= survey.heard) return;
     survey.heard = report->commit_index;
     survey.heard_from = from.id;
+  }
+  void on_peer_refused(const PeerRefusal& refusal) override {
+    if (refusal.why == PeerRefusal::Why::stranger) return;
+    is_alive(refusal.peer);
+    if (refusal.why != PeerRefusal::Why::other && !last_word_) last_word_ = refusal;
   }
 
   Survey survey;
 
  private:
+  void is_alive(NodeId id) {
+    for (const consensus::Member& member : members_) {
+      if (member.id == id) survey.answered.add(member);
+    }
+  }
+
   const consensus::MemberSet members_;
+  std::optional<PeerRefusal> last_word_;
 };
 
 // While a change is not finished, both sets count.
@@ -68,6 +87,29 @@ Status check_no_majority(const DurableState& state, const consensus::MemberSet& 
                     names(alive) +
                     ", this node included), so nothing is lost. Start this node without it; the members "
                     "that are gone come back with empty data directories");
+  }
+  return {};
+}
+
+// Who says such a thing belongs to a cluster that lives, or may.
+Status check_is_current(const std::optional<PeerRefusal>& refusal) {
+  if (!refusal) return {};
+  const auto refuse = [&](std::string_view what_to_do) {
+    return fail(ErrorCode::unsupported, "--force-recover is refused: node " + refusal->peer.describe() +
+                                            " is alive and does not know this one: " + refusal->sentence +
+                                            ". " + std::string(what_to_do));
+  };
+  switch (refusal->why) {
+    case PeerRefusal::Why::outdated:
+      return refuse(
+          "Start this node without the flag: it comes back as another member, with what its log holds");
+    case PeerRefusal::Why::taken:
+      return refuse("Stop the other process, or set this data directory aside");
+    case PeerRefusal::Why::other_epoch:
+      return refuse("One of the two belongs to an epoch that is over: set its data directory aside");
+    case PeerRefusal::Why::stranger:
+    case PeerRefusal::Why::other:
+      break;
   }
   return {};
 }
@@ -109,7 +151,7 @@ bool is_recovered_by_force(const DurableState& state) {
 }
 
 Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOptions& options,
-                           DurableState& state, PeerTransport* transport) {
+                           io::Directory& meta, DurableState& state, PeerTransport* transport) {
   VERITY_TRY(check_can_ask(options, state, transport));
   consensus::MemberSet all;
   for (const consensus::MemberSet& voters : electorates(state)) {
@@ -120,17 +162,23 @@ Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOpt
                     {"seconds", static_cast<std::uint64_t>(options.tuning.recover_hearing / 1s)}});
   Listener listener(all);
   reach_members(state, *transport);
+  transport->set_receiver(&listener);  // first: no word may be missed
   VERITY_TRY(
       transport->start(wait, [&state, known = options.releases] { return identity_of(state, known); }));
-  transport->set_receiver(&listener);
   const Instant end = wait.now() + options.tuning.recover_hearing;
   Status status;
   while (status && wait.now() < end) {
     status = wait.sleep(look_interval);
+    if (status) status = check_is_current(listener.last_word());
     if (status) status = check_no_majority(state, listener.survey.answered);
   }
   io::Wait patient(wait.loop());
   transport->stop(patient);  // whoever connects again hears of the new epoch
+  const auto& word = listener.last_word();
+  if (word && word->why == PeerRefusal::Why::outdated) {
+    state.outdated = true;  // or it would count its starts until nobody refuses it any more
+    VERITY_TRY(save_state(patient, meta, state));
+  }
   if (!status) return std::unexpected(status.error());
   return listener.survey;
 }
@@ -167,6 +215,7 @@ Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, D
   next.view = next.log_view = consensus::next_view(state.view, alone);
   next.primary = self;
   next.unknown_from.reset();
+  next.outdated = false;
   next.durable_position = recovered.last;
   VERITY_TRY(save_state(wait, meta, next));
   state = next;

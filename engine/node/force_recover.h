@@ -31,15 +31,16 @@ bool is_recovered_by_force(const DurableState& state);
 
 // What the other members said.
 struct Survey {
-  consensus::MemberSet answered;
+  consensus::MemberSet answered;  // also whoever refused, or has this member's place by now
   Position heard;
   NodeId heard_from;
 };
 
-// Hears the members of the state's cluster for Tuning::recover_hearing. unsupported: a majority of them, this one included,
-// answers; invalid_argument: there is nobody to be asked. The transport is stopped when it returns.
+// Hears the members of the state's cluster for Tuning::recover_hearing. Whoever refuses to talk is alive. unsupported: a
+// majority of them, this one included, is, or this node is none any more, and somebody says so; invalid_argument: there is
+// nobody to be asked. The transport is stopped when it returns.
 Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOptions& options,
-                           DurableState& state, PeerTransport* transport);
+                           io::Directory& meta, DurableState& state, PeerTransport* transport);
 
 // From the old epoch into a new one, once the log is recovered. corrupt: committed entries are damaged.
 Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,

@@ -98,9 +98,9 @@ Result<bool> may_have_promised(io::Wait& wait, const Opened& opened) {
 
 // Of a member that does not know what it has promised; nothing: it does. --force-recover goes on with what it knows.
 std::optional<std::string> why_forgotten(const DurableState& state, const NodeOptions& options) {
-  if (options.read_only) return std::nullopt;
+  if (options.read_only || options.force_recover) return std::nullopt;
   if (state.outdated) return "this data directory is an older copy that was put back";
-  if (options.force_recover || !has_forgotten(state)) return std::nullopt;
+  if (!has_forgotten(state)) return std::nullopt;
   return "this node acknowledged writes before they were durable (sync_mode = \"async\") and did not stop "
          "cleanly: it may have lost some of them";
 }
@@ -308,7 +308,7 @@ Result<std::optional<Survey>> ask_if_forced(io::Wait& wait, const io::World& wor
         "--force-recover was carried out by an earlier start; leave it out from now on");
     return std::nullopt;
   }
-  return ask_members(wait, world, options, *opened.state, transport);
+  return ask_members(wait, world, options, *opened.meta, *opened.state, transport);
 }
 
 Status recover_by_force(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,

@@ -64,6 +64,21 @@ struct PeerStatus {
   std::string problem;  // why the last connection was refused, failed or ended; empty: none yet
 };
 
+// Somebody was reached, and one of the two will not talk to the other.
+struct PeerRefusal {
+  enum class Why : std::uint8_t {
+    stranger,  // of another cluster, or this very process
+    outdated,  // the other knows a later start of this data directory: it is an older copy that was put back
+    taken,     // another process has the id of this node
+    other_epoch,  // the cluster was founded anew, and one of the two was not there
+    other,        // versions; an older copy of the other; it is about to stop
+  };
+
+  NodeId peer;  // 0: it did not say
+  Why why{};
+  std::string sentence;
+};
+
 // Called on the transport's fibers; none may suspend.
 class PeerReceiver {
  public:
@@ -73,6 +88,7 @@ class PeerReceiver {
   // Again, when what it says of itself has changed.
   virtual void on_peer_connected(const consensus::Member& peer, const PeerRelease& release,
                                  const Boot& boot) = 0;
+  virtual void on_peer_refused(const PeerRefusal& /*refusal*/) {}
 };
 
 class PeerTransport {

@@ -27,6 +27,28 @@ node::Boot boot_of(const peer::PeerIdentity& identity) {
   return {identity.boot_number, identity.boot_nonce};
 }
 
+node::PeerRefusal::Why why(const peer::Refusal& refusal, bool by_us) {
+  using Why = node::PeerRefusal::Why;
+  using Code = peer::RefusalCode;
+  switch (refusal.code) {
+    case Code::self:
+    case Code::other_cluster_name:
+    case Code::other_cluster:
+      return Why::stranger;
+    case Code::other_epoch:
+      return Why::other_epoch;
+    case Code::own_node_id:
+      return Why::taken;
+    // Said by this node, these are about the other.
+    case Code::stale_boot:
+      return by_us ? Why::other : Why::outdated;
+    case Code::node_id_taken:
+      return by_us ? Why::other : Why::taken;
+    default:
+      return Why::other;
+  }
+}
+
 peer::Hello hello_of(const node::NodeIdentity& identity, const io::Address& address) {
   return {.identity = {.id = identity.member.id,
                        .incarnation = identity.member.incarnation,
@@ -188,6 +210,11 @@ void Transport::on_disconnected(const peer::PeerIdentity& peer, peer::Lane lane,
   const auto known = connected_.find(peer.id);
   if (lane == peer::Lane::control && known != connected_.end() && known->second.identity == peer)
     connected_.erase(known);
+}
+
+void Transport::on_refused(NodeId other, const peer::Refusal& refusal, bool by_us) {
+  if (receiver_ != nullptr)
+    receiver_->on_peer_refused({other, why(refusal, by_us), peer::printable(refusal.sentence)});
 }
 
 }  // namespace verity::cluster

@@ -35,6 +35,7 @@ class Transport final : public node::PeerTransport, private peer::PeerEvents {
                   ByteView payload) override;
   void on_connected(const peer::Hello& peer, peer::Lane lane) override;
   void on_disconnected(const peer::PeerIdentity& peer, peer::Lane lane, std::string_view reason) override;
+  void on_refused(NodeId other, const peer::Refusal& refusal, bool by_us) override;
 
   const io::World& world_;
   const peer::PeerOptions options_;

@@ -477,6 +477,7 @@ void PeersImpl::report(io::LogLevel level, const std::string& kind, std::string_
 void PeersImpl::note_refused(const std::string& who, const Refusal& refusal,
                              const std::optional<NodeId>& whom) {
   ++metrics_.refused[static_cast<std::size_t>(refusal.code)];
+  events_.on_refused(whom.value_or(NodeId{}), refusal, true);
   if (refusal.code == RefusalCode::duplicate || refusal.code == RefusalCode::stopping) return;
   if (whom && whom->value < node_id_end) note_problem(*whom, "refused: " + refusal.sentence);
   report(io::LogLevel::warn, "refused " + who + std::string(describe(refusal.code)),
@@ -487,6 +488,7 @@ void PeersImpl::note_refused(const std::string& who, const Refusal& refusal,
 void PeersImpl::note_refused_by(const std::string& who, const Refusal& refusal) {
   const auto code = static_cast<std::size_t>(refusal.code);
   ++metrics_.refused_by[code < refusal_code_count ? code : 0];
+  events_.on_refused(refusal.by, refusal, false);
   if (refusal.code == RefusalCode::duplicate || refusal.code == RefusalCode::stopping) return;
   report(io::LogLevel::warn, "refused by " + who + std::string(describe(refusal.code)),
          "Connection refused by a peer",

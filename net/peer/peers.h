@@ -69,6 +69,8 @@ class PeerEvents {
   virtual void on_connected(const Hello& peer, Lane lane) = 0;
   // What was queued or on its way is lost.
   virtual void on_disconnected(const PeerIdentity& peer, Lane lane, std::string_view reason) = 0;
+  // There is no connection to `other` (0: it did not say who it is), or none any more, because one of the two says no.
+  virtual void on_refused(NodeId other, const Refusal& refusal, bool by_us) = 0;
 };
 
 struct LaneLimits {

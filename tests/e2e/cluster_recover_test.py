@@ -121,7 +121,8 @@ class Recovering(TestCase):
                              in cluster.nodes[n].messages())
             self.assertFalse(cluster.is_ready(node))
 
-    def test_an_old_copy_of_a_data_directory_is_refused(self):
+    def put_old_copy_back(self):
+        """Of a node that follows, made before its last start; its number, and who leads."""
         cluster = self.cluster
         leader = cluster.leader()
         node = leader % 3 + 1
@@ -135,6 +136,31 @@ class Recovering(TestCase):
         cluster.kill(node)
         shutil.rmtree(cluster.data_dir(node))
         copy.rename(cluster.data_dir(node))
+        return node, leader
+
+    def test_an_old_copy_does_not_go_on_alone(self):
+        cluster = self.cluster
+        node, _ = self.put_old_copy_back()
+        # However often: what it counts are its starts, and the others remember one of them.
+        for _ in range(3):
+            self.ends(cluster.start_forced(node), "--force-recover is refused")
+        state = json.loads((cluster.data_dir(node) / "meta" / "state.json").read_text())
+        self.assertEqual((state["refounding"], state["outdated"]), (None, True))
+        cluster.append(1)
+        cluster.start(node)
+        cluster.wait_for("its coming back", lambda: cluster.status(node)["state"] == "follower")
+        cluster.check_history()
+
+    def test_who_belongs_to_an_epoch_that_is_over_founds_none(self):
+        cluster = self.cluster
+        for node in (1, 2, 3):
+            cluster.kill(node)
+        cluster.nodes[2] = cluster.start_forced(2).wait_ready()
+        self.ends(cluster.start_forced(3), "--force-recover is refused: node 2 is alive", "epoch", "set its data directory aside")
+
+    def test_an_old_copy_of_a_data_directory_is_refused(self):
+        cluster = self.cluster
+        node, leader = self.put_old_copy_back()
         cluster.start(node)
         stale = cluster.nodes.pop(node)
         self.assertEqual(stale.wait_exit(), 1)

@@ -33,6 +33,11 @@ class Recorder final : public PeerEvents {
     reasons.emplace_back(reason);
     changed.notify_all();
   }
+  void on_refused(NodeId other, const Refusal& refusal, bool by_us) override {
+    lines.push_back((by_us ? "refused " : "refused by ") + other.describe() + " " +
+                    std::string(describe(refusal.code)));
+    changed.notify_all();
+  }
 
   std::size_t count(std::string_view line) const {
     return static_cast<std::size_t>(std::ranges::count(lines, line));
