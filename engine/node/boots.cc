@@ -8,7 +8,9 @@ namespace verity::node {
 
 void Boots::connected(const consensus::Member& peer, const Boot& boot) {
   const KnownBoot known{peer, boot};
-  const bool is_known = std::find(state_.known.begin(), state_.known.end(), known) != state_.known.end();
+  // While it is being written it stands in the state, and is not durable.
+  const bool is_known = !writing_.contains(peer) &&
+                        std::find(state_.known.begin(), state_.known.end(), known) != state_.known.end();
   is_known ? static_cast<void>(pending_.erase(peer))
            : static_cast<void>(pending_.insert_or_assign(peer, boot));
 }

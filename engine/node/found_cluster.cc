@@ -82,6 +82,7 @@ class Founder final : public PeerReceiver {
         VERITY_TRY(save(wait));
         continue;
       }
+      if (transport_.is_outdated()) return leave_outdated(wait);
       if (claims_ >= claims_believed) return join(wait);
       io::Wait soon = wait.within(remind_interval);
       ignore(work_.wait(soon), "what there is to do is looked at");
@@ -93,6 +94,13 @@ class Founder final : public PeerReceiver {
       }
     }
     return {};
+  }
+
+  // The others know what became of a later start.
+  Status leave_outdated(io::Wait& wait) {
+    state_.outdated = true;
+    VERITY_TRY(save_state(wait, meta_, state_));
+    return std::unexpected(outdated_error(state_.node_id));
   }
 
   // As a newcomer, which has no vote before the members have let it in.
@@ -183,6 +191,13 @@ NodeIdentity identity_of(const DurableState& state, const Releases& known) {
           .releases = known,
           .active_release = state.release,
           .known = state.known};
+}
+
+Error outdated_error(NodeId node) {
+  return {ErrorCode::unsupported,
+          "the other nodes know a later start of node " + node.describe() +
+              ": its data directory is an older copy that was put back. The process ends; the next start "
+              "comes back as another member, with what the log holds as committed"};
 }
 
 consensus::FoundingRecord founding_record(const DurableState& state) {

@@ -21,7 +21,10 @@ NodeIdentity identity_of(const DurableState& state, const Releases& known);
 // The record that made this node a member.
 consensus::FoundingRecord founding_record(const DurableState& state);
 
-// Returns when state.is_member, durably: of the new cluster, or, without a vote so far, of one that exists already. Says now
+// The end of a node whose data directory is an older copy that was put back: its state says so from now on.
+Error outdated_error(NodeId node);
+
+// unsupported: this is an old copy, of before the founding. Returns when state.is_member, durably: of the new cluster, or, without a vote so far, of one that exists already. Says now
 // and then whom it waits for.
 Status found_cluster(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
                      PeerTransport& transport);

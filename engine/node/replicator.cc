@@ -106,6 +106,7 @@ void Replicator::start() {
   draw_election_timeout();
   if (transport_ != nullptr) {
     transport_->set_receiver(this);
+    if (transport_->is_outdated()) note_outdated();  // said before anybody listened
     spawn("consensus timers", &Replicator::run_timers);
     spawn("consensus bulk", &Replicator::run_bulk);
   }
@@ -212,6 +213,10 @@ void Replicator::on_peer_connected(const consensus::Member& peer, const PeerRele
   if (on_reconnected) on_reconnected(peer);
 }
 
+void Replicator::on_peer_refused(const PeerRefusal& refusal) {
+  if (refusal.why == PeerRefusal::Why::outdated) note_outdated();
+}
+
 // A blank disk learns that there is a cluster already, for as long as it is there.
 void Replicator::inform_strangers() {
   std::erase_if(strangers_, [&](const consensus::Member& stranger) {
@@ -296,10 +301,6 @@ void Replicator::run_timers(io::Wait& wait) {
       step(consensus::HeartbeatDue{});
       inform_strangers();
       members_.tend();
-      if (transport_->is_outdated() && !is_outdated_) {
-        is_outdated_ = true;
-        saves_work_.notify_one();
-      }
     }
     if (now >= silence_at_) {
       draw_election_timeout();
@@ -405,6 +406,7 @@ void Replicator::send(const consensus::Member& to, consensus::Message message, b
 }
 
 void Replicator::send_now(const consensus::Member& to, PeerLane lane, const consensus::Message& message) {
+  if (is_outdated_) return;  // what it would say contradicts what it has said
   transport_->send(to, lane, encode(message, activation_.active().number, state_.node_id));
 }
 

@@ -104,6 +104,7 @@ class Replicator final : public PeerReceiver {
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override;
   void on_peer_connected(const consensus::Member& peer, const PeerRelease& release,
                          const Boot& boot) override;
+  void on_peer_refused(const PeerRefusal& refusal) override;
 
  private:
   struct Question {
@@ -127,6 +128,7 @@ class Replicator final : public PeerReceiver {
   void send_now(const consensus::Member& to, PeerLane lane, const consensus::Message& message);
   void leave();
   void leave_outdated();
+  void note_outdated();
   void run_timers(io::Wait& wait);
   void run_bulk(io::Wait& wait);
   void run_proposals(io::Wait& wait);

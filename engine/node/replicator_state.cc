@@ -2,6 +2,7 @@
 // heard. One fiber saves; whatever comes meanwhile goes with the next save.
 #include "engine/node/replicator.h"
 
+#include "engine/node/found_cluster.h"
 #include "io/directory.h"
 #include "io/fiber/loop.h"
 #include "io/file.h"
@@ -27,12 +28,14 @@ void Replicator::leave() {
                                          " is no member of the cluster any more; its process ends"});
 }
 
+void Replicator::note_outdated() {
+  is_outdated_ = true;
+  saves_work_.notify_one();
+}
+
 // Whatever it has promised since, it does not know.
 void Replicator::leave_outdated() {
-  fail_with({ErrorCode::unsupported,
-             "the other nodes know a later start of node " + state_.node_id.describe() +
-                 ": its data directory is an older copy that was put back. The process ends; the next start "
-                 "comes back as another member, with what the log holds as committed"});
+  fail_with(outdated_error(state_.node_id));
 }
 
 void Replicator::state_saved() {
