@@ -128,6 +128,7 @@ class NodeImpl final : public Node {
   Outcome<Id128> open_session_here(io::Wait& wait);
   // What became of an earlier attempt of the request; nothing if there was none. Does not suspend if there was none.
   std::optional<Outcome<AppendReceipt>> find_in_session(io::Wait& wait, const AppendRequest& request);
+  bool is_new_in_session(const SessionRequest& request) const;
   Outcome<AppendReceipt> replay_request(io::Wait& wait, Position position, const AppendRequest& request);
   // Of a request under a session: what its client is told instead of `refusal`.
   Outcome<AppendReceipt> give_up_request(io::Wait& wait, const AppendRequest& request, Refusal refusal);

@@ -107,6 +107,12 @@ std::optional<Outcome<AppendReceipt>> NodeImpl::find_in_session(io::Wait& wait,
                                           " behind the last one; what became of it is not known any more"));
 }
 
+bool NodeImpl::is_new_in_session(const SessionRequest& request) const {
+  return derived_.sessions.contains(request.session) &&
+         !proposed_.request_in_flight(request.session, request.number) &&
+         !derived_.sessions.find(request.session, request.number);
+}
+
 // An earlier attempt may still be on its way to some leader: the refusal is told only when that can do nothing any more.
 Outcome<AppendReceipt> NodeImpl::give_up_request(io::Wait& wait, const AppendRequest& request,
                                                  Refusal refusal) {

@@ -345,6 +345,8 @@ Outcome<AppendReceipt> NodeImpl::append_once(io::Wait& wait, const AppendRequest
     const auto still = resolve(request.tenant);
     if (!still) return std::unexpected(uphold(wait, still.error()));
     if ((*still)->id != id) return append_once(wait, request);
+    // And another attempt of the same request may have been carried out, or given up.
+    if (request.session && !is_new_in_session(*request.session)) return append_once(wait, request);
   }
   // From here to the proposal nothing suspends: what is checked is what is proposed.
   Outcome<log::EventsBody> body = admit(request, id, options_.limits, derived_, proposed_);
