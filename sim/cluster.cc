@@ -166,7 +166,7 @@ void Cluster::lose_a_disk() {
   NodeKeeper& loser = draw();
   if (loser.has_old_copy() && everybody_hears(loser)) {
     world_.trace().line(world_.now(), "world", loser.host().address().host + " gets an old copy of its disk");
-    return loser.put_old_copy_back();
+    return loser.put_old_copy_back(prng_.chance(1, 3));
   }
   const bool keeps_log = prng_.chance(1, 3);
   world_.trace().line(world_.now(), "world",

@@ -67,16 +67,22 @@ void DestroyedMajority::destroy() {
   world_.network().mend();
   run_for(1s);  // what they have said arrives
   if (world_.failure()) return;
+  // One more that is left is no majority of five; it is asked what it knows.
+  if (relic_ != survivor_ && cluster_.size() > 3 && prng_.chance(1, 2)) start_relic();
   work_.forget_after(survivor().recover_by_force(prng_.below(4)));
   expect_([&] { return serves(survivor_); }, patience,
           [&] { return "the node that is left does not go on alone: " + cluster_.describe(); });
 }
 
+// It still answers reads that may be stale, of a history that is over.
+void DestroyedMajority::start_relic() {
+  world_.network().cut({"clients", cluster_.nodes()[relic_]->host().address().host});
+  cluster_.nodes()[relic_]->start_as_relic();
+}
+
 void DestroyedMajority::come_back_with_old_disk() {
   const NodeHost& relic = cluster_.nodes()[relic_]->host();
-  // It still answers reads that may be stale, of a history that is over.
-  world_.network().cut({"clients", relic.address().host});
-  cluster_.nodes()[relic_]->start_as_relic();
+  if (!relic.is_running()) start_relic();
   run_for(3s);
   if (world_.failure()) return;
   if (relic.is_ready() || !serves(survivor_))

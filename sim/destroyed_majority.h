@@ -31,6 +31,7 @@ class DestroyedMajority {
   bool serves(std::size_t node) const;
   void ask_too_early();
   void destroy();
+  void start_relic();
   void come_back_with_old_disk();
   void come_back_blank();
 

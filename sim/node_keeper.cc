@@ -143,7 +143,7 @@ void NodeKeeper::judge_refusal(const Error& error) {
     host_.setup().node.force_recover = false;
     return;
   }
-  if (is_outdated(error)) return;
+  if (is_outdated(error) || found_out(error)) return;
   // It has forgotten that it was a member of what is over.
   if (is_relic_ && is_async() && error.message.contains("its log is of epoch")) return;
   const bool is_damage = error.code == ErrorCode::corrupt || error.code == ErrorCode::io_error;
@@ -160,17 +160,22 @@ void NodeKeeper::judge_refusal(const Error& error) {
 }
 
 void NodeKeeper::judge_failure(const Error& error) {
-  if (is_outdated(error)) return;
-  if (is_old_copy_ && error.code == ErrorCode::unsupported) {
-    is_old_copy_ = false;  // it comes back as another member
-    forget_what_it_was();
-  } else if (error.code == ErrorCode::io_error && sync_may_fail_) {
+  if (is_outdated(error) || found_out(error)) return;
+  if (error.code == ErrorCode::io_error && sync_may_fail_) {
     sync_failed_ = true;
     sync_may_fail_ = false;  // the device works again after the restart
     host_.disk().options().faults.failed_sync_ppm = 0;
   } else if (!(error.code == ErrorCode::out_of_space && disk_was_full_) && !damage_was_done()) {
     world_.fail("the node failed without a reason: " + error.describe());
   }
+}
+
+bool NodeKeeper::found_out(const Error& error) {
+  if (!is_old_copy_ || error.code != ErrorCode::unsupported) return false;
+  is_old_copy_ = false;
+  host_.setup().node.force_recover = false;
+  forget_what_it_was();
+  return true;
 }
 
 Ending NodeKeeper::take_ending() {
@@ -291,8 +296,9 @@ void NodeKeeper::lose_state() {
   forget_what_it_was();
 }
 
-void NodeKeeper::put_old_copy_back() {
+void NodeKeeper::put_old_copy_back(bool forced) {
   stay_down();
+  host_.setup().node.force_recover = forced;
   host_.disk().put_back(*old_copy_);
   lost_incarnation_ = incarnation();
   old_copy_ = nullptr;
@@ -318,7 +324,8 @@ std::uint64_t NodeKeeper::recover_by_force(std::uint64_t crashes) {
   crashes_left_ = crashes;
   host_.setup().node.force_recover = true;
   start_now();
-  return history_.survived(held, world_.now());
+  held_of_all_ = history_.survived(held, world_.now());
+  return held_of_all_;
 }
 
 void NodeKeeper::start_as_relic() {
@@ -338,6 +345,9 @@ void NodeKeeper::recovered_by_force() {
     world_.fail("--force-recover kept positions up to " +
                 (refounding ? refounding->kept().describe() : std::string("none")) + " of " +
                 std::to_string(*held_));
+  } else if (refounding->confirmed.value > held_of_all_) {
+    world_.fail("--force-recover says that positions up to " + refounding->confirmed.describe() +
+                " are what was committed; up to " + std::to_string(held_of_all_) + " they are");
   }
   held_.reset();
   host_.setup().node.force_recover = false;

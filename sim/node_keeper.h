@@ -53,8 +53,8 @@ class NodeKeeper {
   void lose_state();
   // It has been copied, and was started since: the others have heard of that.
   bool has_old_copy() const { return old_copy_ != nullptr && host_.boots() >= copied_before_boot_; }
-  // Its disk is put back as it was then.
-  void put_old_copy_back();
+  // Its disk is put back as it was then. `forced`: it is started with --force-recover, which is refused.
+  void put_old_copy_back(bool forced);
   // The program of the other release is started next, and now if it runs.
   void change_release();
   // The program of the release before is started, after a crash at a call soon.
@@ -117,6 +117,8 @@ class NodeKeeper {
   bool is_outdated(const Error& error);
   void do_damage();
   void forget_what_it_was();
+  // True: it is an old copy, and was told so; it comes back as another member.
+  bool found_out(const Error& error);
   void recovered(std::uint64_t position, const std::string& hash);
   // A node that acts on an older state than it ever acted on has forgotten its promises.
   void check_state_goes_on();
@@ -160,6 +162,7 @@ class NodeKeeper {
   // --force-recover
   enum class TooEarly : std::uint8_t { no, asked, refused } too_early_ = TooEarly::no;
   std::optional<std::uint64_t> held_;  // entries in its log when it began; until it has recovered
+  std::uint64_t held_of_all_ = 0;      // of them, up to where it is what everybody was told
   std::uint64_t crashes_left_ = 0;
   bool is_relic_ = false;
   std::shared_ptr<const Disk::Copy> old_copy_;

@@ -245,6 +245,8 @@ const std::vector<Entry>& entries() {
          s.faults.damage_class = DamageClass::none;
          s.faults.lasts = s.faults.lasts * 2;
          s.faults.interval = s.faults.interval / 2;
+         // An old copy that is forced to go on alone hears the others, however long the links stay cut.
+         s.setup.node.tuning.recover_hearing = 24h;
          s.copies_disks = true;
        }},
       {{"async_cluster",

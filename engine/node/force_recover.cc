@@ -1,6 +1,7 @@
 #include "engine/node/force_recover.h"
 
 #include "engine/log/body.h"
+#include "engine/log/verify.h"
 #include "engine/node/forwarding_codec.h"
 #include "engine/node/found_cluster.h"
 #include "engine/node/members.h"
@@ -14,6 +15,7 @@
 #include "io/world.h"
 
 #include <algorithm>
+#include <set>
 
 namespace verity::node {
 namespace {
@@ -41,9 +43,15 @@ class Listener final : public PeerReceiver {
     // A member on a disk that this node has not heard of.
     if (!members_.contains(from) && (report->state == "leader" || report->state == "follower"))
       is_alive(from.id);
-    if (!members_.contains(from) || report->commit_index <= survey.heard) return;
-    survey.heard = report->commit_index;
-    survey.heard_from = from.id;
+    if (!members_.contains(from)) return;
+    if (report->applied_index > survey.applied) {
+      survey.applied = report->applied_index;
+      survey.applied_hash = report->applied_hash;
+    }
+    if (report->commit_index > survey.heard) {
+      survey.heard = report->commit_index;
+      survey.heard_from = from.id;
+    }
   }
   void on_peer_refused(const PeerRefusal& refusal) override {
     if (refusal.why == PeerRefusal::Why::stranger) return;
@@ -91,6 +99,32 @@ Status check_no_majority(const DurableState& state, const consensus::MemberSet& 
   return {};
 }
 
+// Whoever is not asked cannot say that it is alive. Which address is whose is known of those only who answer.
+Status check_addresses(const DurableState& state, const consensus::MemberSet& members,
+                       const PeerTransport& transport) {
+  std::set<NodeId> others;
+  for (const consensus::Member& member : members) {
+    if (member.id != state.node_id) others.insert(member.id);
+  }
+  const std::vector<PeerStatus> places = transport.peers();
+  const auto asked = static_cast<std::size_t>(
+      std::ranges::count_if(places, [&](const PeerStatus& place) { return place.id != state.node_id; }));
+  if (asked >= others.size()) return {};
+  return fail(ErrorCode::invalid_argument,
+              "--force-recover is refused: name the addresses of all " + std::to_string(others.size()) +
+                  " other members (" + names(members) +
+                  ", without this node) in cluster_peers, so that they are asked first; known are " +
+                  std::to_string(asked));
+}
+
+void note_silence(const io::World& world, const PeerTransport& transport) {
+  for (const PeerStatus& place : transport.peers()) {
+    if (place.connected) continue;
+    world.logger.log(io::LogLevel::warn, log_target, "--force-recover: nobody to talk to there",
+                     {{"address", place.address}, {"problem", place.problem}});
+  }
+}
+
 // Who says such a thing belongs to a cluster that lives, or may.
 Status check_is_current(const std::optional<PeerRefusal>& refusal) {
   if (!refusal) return {};
@@ -126,13 +160,25 @@ Status check_can_ask(const NodeOptions& options, const DurableState& state, cons
     return refuse(
         "this server does not reach other nodes; cluster_address is no loopback address, and "
         "allow_insecure is not set");
-  const auto& seats = state.members.seats;
-  const bool knows_one = std::any_of(seats.begin(), seats.end(), [&](const MembersRecord::Seat& seat) {
-    return seat.member.id != state.node_id && !seat.address.empty();
-  });
-  if (transport->others() == 0 && !knows_one)
-    return refuse("name the addresses of the other members in cluster_peers, so that they are asked first");
   return {};
+}
+
+Status check_damage(const std::vector<log::Damage>& damage) {
+  if (damage.empty()) return {};
+  return fail(ErrorCode::corrupt,
+              "--force-recover is refused: entries are damaged here: " + damage.front().describe() +
+                  ". Choose another member that is left, or restore a backup");
+}
+
+// Is what this node holds beyond what it knew to be committed what others know to be?
+void compare(const log::Recovered& recovered, const Survey& survey, Refounding& refounding) {
+  if (survey.applied <= recovered.committed || survey.applied > recovered.last) return;
+  const auto index = survey.applied.value - recovered.committed.value - 1;
+  if (recovered.tail.at(index)->hash() == survey.applied_hash) {
+    refounding.confirmed = survey.applied;
+  } else {
+    refounding.contradicted = true;
+  }
 }
 
 void reach_members(const DurableState& state, PeerTransport& transport) {
@@ -144,11 +190,6 @@ void reach_members(const DurableState& state, PeerTransport& transport) {
 }
 
 }  // namespace
-
-bool is_recovered_by_force(const DurableState& state) {
-  const consensus::MemberSet members = members_of(state);
-  return state.refounding && members.size() == 1 && members.contains({state.node_id, state.incarnation});
-}
 
 Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOptions& options,
                            io::Directory& meta, DurableState& state, PeerTransport* transport) {
@@ -166,12 +207,13 @@ Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOpt
   VERITY_TRY(
       transport->start(wait, [&state, known = options.releases] { return identity_of(state, known); }));
   const Instant end = wait.now() + options.tuning.recover_hearing;
-  Status status;
+  Status status = check_addresses(state, all, *transport);
   while (status && wait.now() < end) {
     status = wait.sleep(look_interval);
     if (status) status = check_is_current(listener.last_word());
     if (status) status = check_no_majority(state, listener.survey.answered);
   }
+  if (status) note_silence(world, *transport);
   io::Wait patient(wait.loop());
   transport->stop(patient);  // whoever connects again hears of the new epoch
   const auto& word = listener.last_word();
@@ -183,13 +225,15 @@ Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOpt
   return listener.survey;
 }
 
-Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
-                  const log::Recovered& recovered, const Survey& survey) {
-  if (!recovered.damage.empty()) {
-    return fail(ErrorCode::corrupt, "--force-recover is refused: committed entries are damaged here: " +
-                                        recovered.damage.front().describe() +
-                                        ". Choose another member that is left, or restore a backup");
-  }
+Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, io::Directory& log_directory,
+                  DurableState& state, const log::Recovered& recovered, const Survey& survey) {
+  VERITY_TRY(check_damage(recovered.damage));
+  // A start reads the end only; there will be nobody to repair the rest.
+  world.logger.log(io::LogLevel::info, log_target, "--force-recover: reading the whole log first");
+  log::VerifyOptions verify;
+  verify.cluster_id = state.cluster_id;
+  VERITY_TRY_ASSIGN(const log::VerifyReport whole, log::verify_log(wait, log_directory, verify));
+  VERITY_TRY(check_damage(whole.damage));
   if (recovered.last.value == 0)
     return fail(ErrorCode::invalid_argument, "--force-recover is refused: there is nothing in this log");
   const consensus::Member self{state.node_id, state.incarnation};
@@ -204,9 +248,11 @@ Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, D
                                .members_before = members_of(state),
                                .answered = survey.answered,
                                .committed = recovered.committed,
+                               .confirmed = recovered.committed,
                                .unknown_from = state.unknown_from,
                                .heard = survey.heard,
                                .heard_from = survey.heard_from};
+  compare(recovered, survey, *next.refounding);
   next.members = {.at = next.refounding->at,
                   .seats = {{self, ""}},
                   .before = next.refounding->members_before,

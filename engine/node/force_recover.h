@@ -26,14 +26,13 @@ struct World;
 
 namespace verity::node {
 
-// This node has done it already, and is still alone.
-bool is_recovered_by_force(const DurableState& state);
-
 // What the other members said.
 struct Survey {
   consensus::MemberSet answered;  // also whoever refused, or has this member's place by now
-  Position heard;
+  Position heard;                 // somebody knows so much to be committed
   NodeId heard_from;
+  Position applied;  // and somebody, maybe another, by its hash
+  Sha256Digest applied_hash;
 };
 
 // Hears the members of the state's cluster for Tuning::recover_hearing. Whoever refuses to talk is alive. unsupported: a
@@ -42,9 +41,9 @@ struct Survey {
 Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOptions& options,
                            io::Directory& meta, DurableState& state, PeerTransport* transport);
 
-// From the old epoch into a new one, once the log is recovered. corrupt: committed entries are damaged.
-Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
-                  const log::Recovered& recovered, const Survey& survey);
+// From the old epoch into a new one, once the log is recovered. corrupt: entries are damaged, wherever: the whole log is read.
+Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, io::Directory& log_directory,
+                  DurableState& state, const log::Recovered& recovered, const Survey& survey);
 
 // The entry that begins the epoch.
 log::EntryPtr refounding_entry(const DurableState& state, const Sha256Digest& parent);

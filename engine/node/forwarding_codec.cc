@@ -130,6 +130,7 @@ Bytes encode(const NodeReport& report) {
   put(out, report.release);
   put(out, report.disk_free_bytes);
   put(out, static_cast<std::uint8_t>(report.has_room));
+  put(out, report.applied_hash);
   return out;
 }
 
@@ -146,6 +147,7 @@ Result<NodeReport> decode_report(ByteView bytes) {
   report.release = from.value<std::uint32_t>("release");
   report.disk_free_bytes = from.value<ByteCount>("free bytes of the disk");
   report.has_room = from.byte("has room", 0, 1) == 1;
+  report.applied_hash = from.value<Sha256Digest>("hash of the applied entry");
   return finished(from, std::move(report));
 }
 

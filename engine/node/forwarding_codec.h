@@ -43,7 +43,8 @@ struct NodeReport {
   std::string client_address;
   std::uint32_t release = 0;
   ByteCount disk_free_bytes = 0;
-  bool has_room = true;  // for another log segment
+  bool has_room = true;         // for another log segment
+  Sha256Digest applied_hash{};  // of the entry at applied_index; zeros at 0
 };
 
 // What does the receiver's clock show? `sent`: by the asker's monotonic clock; it comes back as it went.

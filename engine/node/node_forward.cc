@@ -251,7 +251,8 @@ void NodeImpl::run_reports(io::Wait& wait) {
                                            .client_address = options_.client_address,
                                            .release = options_.releases.newest,
                                            .disk_free_bytes = disk_free_bytes_,
-                                           .has_room = !log_.space_problem()});
+                                           .has_room = !log_.space_problem(),
+                                           .applied_hash = derived_.hash});
     for (const consensus::Member& member : replicator_->members().reachable()) {
       if (member != self)
         transport_->send(member, PeerLane::control, {.type = report_type, .head = report, .entries = {}});

@@ -96,9 +96,15 @@ Result<bool> may_have_promised(io::Wait& wait, const Opened& opened) {
   return !log_entries.empty() || !index_entries.empty();
 }
 
+// Not what an earlier start has carried out, unless its epoch is to be given up as well.
+bool is_to_recover(const DurableState& state, const NodeOptions& options) {
+  const std::string& named = options.force_recover_epoch;
+  return options.force_recover && (named.empty() ? !state.refounding : named == state.epoch.describe());
+}
+
 // Of a member that does not know what it has promised; nothing: it does. --force-recover goes on with what it knows.
 std::optional<std::string> why_forgotten(const DurableState& state, const NodeOptions& options) {
-  if (options.read_only || options.force_recover) return std::nullopt;
+  if (options.read_only || is_to_recover(state, options)) return std::nullopt;
   if (state.outdated) return "this data directory is an older copy that was put back";
   if (!has_forgotten(state)) return std::nullopt;
   return "this node acknowledged writes before they were durable (sync_mode = \"async\") and did not stop "
@@ -126,10 +132,11 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
     }
     opened.notes.push_back(
         *why + "; it goes on as another member under the same id, with what its log holds as committed");
-    MembersRecord members = std::move(loaded->state->members);
+    DurableState before = *std::move(loaded->state);
     loaded->state = new_state(world, options, false);
-    loaded->state->head_start = true;
-    loaded->state->members = std::move(members);  // where they are reached
+    loaded->state->head_start = promised;
+    loaded->state->members = std::move(before.members);  // where they are reached
+    loaded->state->refounding = std::move(before.refounding);
   }
   if (!loaded) {
     // The very first write of a new directory was cut short: nothing has been promised yet.
@@ -303,9 +310,16 @@ Result<std::optional<Survey>> ask_if_forced(io::Wait& wait, const io::World& wor
                                             const NodeOptions& options, Opened& opened,
                                             PeerTransport* transport) {
   if (!options.force_recover) return std::nullopt;
-  if (is_recovered_by_force(*opened.state)) {
-    opened.notes.emplace_back(
-        "--force-recover was carried out by an earlier start; leave it out from now on");
+  // Left in a command line it does nothing, however long the others take to come up after a power cut.
+  const DurableState& state = *opened.state;
+  if (!is_to_recover(state, options)) {
+    const std::string& named = options.force_recover_epoch;
+    opened.notes.push_back(
+        "--force-recover is ignored: " +
+        (named.empty() ? std::string("an earlier start carried it out; leave it out from now on")
+                       : "this node is not of the epoch " + named) +
+        ". Should a majority be destroyed again, --force-recover=" + state.epoch.describe() +
+        " gives up the epoch that this node is of now");
     return std::nullopt;
   }
   return ask_members(wait, world, options, *opened.meta, *opened.state, transport);
@@ -313,7 +327,8 @@ Result<std::optional<Survey>> ask_if_forced(io::Wait& wait, const io::World& wor
 
 Status recover_by_force(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,
                         PeerTransport* transport, const Survey& survey) {
-  VERITY_TRY(found_anew(wait, world, *opened.meta, *opened.state, opened.recovered, survey));
+  VERITY_TRY(
+      found_anew(wait, world, *opened.meta, *opened.log_directory, *opened.state, opened.recovered, survey));
   for (const std::string& sentence : opened.state->refounding->sentences()) opened.notes.push_back(sentence);
   return join_cluster(wait, world, options, opened, transport);
 }

@@ -62,6 +62,7 @@ struct NodeOptions {
   SyncMode sync_mode = SyncMode::fsync;
   bool read_only = false;
   bool force_recover = false;          // go on alone: a majority of the members is gone for good
+  std::string force_recover_epoch{};   // to be given up; empty: any, unless this node has done it before
   ByteCount segment_bytes = 64 * MiB;  // 64 KB or more
   Limits limits;
   ConsensusOptions consensus;

@@ -20,6 +20,10 @@ struct Refounding {
   consensus::MemberSet members_before;
   consensus::MemberSet answered;  // of them, while they were asked
   Position committed;             // this node knew that much to be committed
+  // Up to here what it holds is what was committed: it knew so, or somebody who knew holds the same, by its hash.
+  Position confirmed;
+  bool contradicted =
+      false;  // somebody knew another entry than this node's to be committed, beyond `confirmed`
   // Its log was found damaged, and from here on it may have lost what it had acknowledged.
   std::optional<Position> unknown_from;
   // Somebody said that so much was committed; 0: nobody said anything.

@@ -97,22 +97,27 @@ Json refounding_to(const Refounding& refounding) {
           {"members_before", members_to(refounding.members_before)},
           {"answered", members_to(refounding.answered)},
           {"committed", refounding.committed.value},
+          {"confirmed", refounding.confirmed.value},
+          {"contradicted", refounding.contradicted},
           {"unknown_from", refounding.unknown_from ? Json(refounding.unknown_from->value) : Json(nullptr)},
           {"heard", refounding.heard.value},
           {"heard_from", refounding.heard_from.value}};
 }
 
 Refounding refounding_from(const Json& json) {
-  Refounding refounding{.at = Position{json.at("at").get<std::uint64_t>()},
-                        .founded_at = Timestamp{json.at("founded_at").get<std::int64_t>()},
-                        .epoch = id_from(json, "epoch"),
-                        .epoch_before = id_from(json, "epoch_before"),
-                        .members_before = members_from(json.at("members_before")),
-                        .answered = members_from(json.at("answered")),
-                        .committed = Position{json.at("committed").get<std::uint64_t>()},
-                        .unknown_from = {},
-                        .heard = Position{json.at("heard").get<std::uint64_t>()},
-                        .heard_from = NodeId{json.at("heard_from").get<std::uint64_t>()}};
+  Refounding refounding{
+      .at = Position{json.at("at").get<std::uint64_t>()},
+      .founded_at = Timestamp{json.at("founded_at").get<std::int64_t>()},
+      .epoch = id_from(json, "epoch"),
+      .epoch_before = id_from(json, "epoch_before"),
+      .members_before = members_from(json.at("members_before")),
+      .answered = members_from(json.at("answered")),
+      .committed = Position{json.at("committed").get<std::uint64_t>()},
+      .confirmed = Position{json.value("confirmed", json.at("committed").get<std::uint64_t>())},
+      .contradicted = json.value("contradicted", false),
+      .unknown_from = {},
+      .heard = Position{json.at("heard").get<std::uint64_t>()},
+      .heard_from = NodeId{json.at("heard_from").get<std::uint64_t>()}};
   if (const Json& unknown = json.at("unknown_from"); !unknown.is_null())
     refounding.unknown_from = Position{unknown.get<std::uint64_t>()};
   return refounding;

@@ -54,6 +54,7 @@ void add_refounding(std::string& out, const node::Refounding& refounding) {
   add(out, ",\"epoch_before\":", refounding.epoch_before.describe());
   add(out, ",\"kept_to\":", refounding.kept().value);
   add(out, ",\"committed_to\":", refounding.committed.value);
+  add(out, ",\"confirmed_to\":", refounding.confirmed.value);
   if (refounding.heard.value > 0) add(out, ",\"heard_to\":", refounding.heard.value);
   if (refounding.unknown_from) add(out, ",\"unknown_from\":", refounding.unknown_from->value);
   std::string_view separator = ",\"report\":[";

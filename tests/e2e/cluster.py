@@ -55,9 +55,9 @@ class Cluster:
             self.start(node)
         return self.leader()
 
-    def start_forced(self, node):
-        """With --force-recover; it may refuse."""
-        return self.launch(node, "--force-recover")
+    def start_forced(self, node, flag="--force-recover"):
+        """It may refuse."""
+        return self.launch(node, flag)
 
     def launch(self, node, *arguments):
         """It may refuse."""

@@ -87,10 +87,53 @@ class Recovering(TestCase):
             cluster.kill(node)
             self.assertFine(run(ADMIN, "log", "verify", "--data-dir", str(cluster.data_dir(node))))
 
-        # What is left in a command line is carried out once.
+        # Left in a command line it does nothing, even if the others take longer to come up.
+        epoch = status["epoch"]
+        cluster.nodes[2] = cluster.start_forced(2).wait_listening()
+        cluster.wait_for("its being ignored", lambda: any(
+            "--force-recover is ignored" in m and f"--force-recover={epoch}" in m for m in cluster.nodes[2].messages()))
+        self.assertFalse(cluster.is_ready(2))
         cluster.start(1)
+        cluster.leader()
+        self.assertEqual(cluster.status(2)["epoch"], epoch)
+
+        # But whoever names the epoch means it.
+        cluster.kill(1)
+        cluster.kill(2)
+        cluster.nodes[2] = cluster.start_forced(2, f"--force-recover={epoch}").wait_ready()
+        again = cluster.status(2)["force_recovered"]
+        self.assertEqual(again["epoch_before"], epoch)
+        cluster.kill(2)
+        cluster.nodes[2] = cluster.start_forced(2, f"--force-recover={epoch}").wait_ready()
+        self.assertEqual(cluster.status(2)["force_recovered"], again)
+
+    def test_every_member_is_asked(self):
+        cluster = Cluster(self, size=5)
+        cluster.data_dir = lambda node: self.folder / f"five{node}"
+        cluster.start_all()
+        for node in cluster.addresses:
+            cluster.kill(node)
+        cluster.addresses = {node: cluster.addresses[node] for node in (1, 2, 3)}
+        self.ends(cluster.start_forced(2), "name the addresses of all 4 other members")
+
+    def test_an_old_copy_of_before_the_founding_is_refused(self):
+        cluster = Cluster(self)
+        cluster.data_dir = lambda node: self.folder / f"young{node}"
         cluster.start(3)
-        self.ends(cluster.start_forced(2), "a majority is alive (1, 2, 3")
+        cluster.wait_for("a state", lambda: (cluster.data_dir(3) / "meta" / "state.copy.json").exists())
+        cluster.kill(3)
+        copy = self.folder / "copy"
+        shutil.copytree(cluster.data_dir(3), copy)
+        cluster.start_all()
+        cluster.append(3)
+        cluster.check_history()
+        cluster.kill(3)
+        shutil.rmtree(cluster.data_dir(3))
+        copy.rename(cluster.data_dir(3))
+        self.ends(cluster.launch(3), "the other nodes know a later start of node 3")
+        cluster.start(3)
+        cluster.wait_for("its coming back", lambda: cluster.status(3)["state"] == "follower")
+        cluster.check_history()
 
     def test_a_node_that_forgot_its_promises_comes_back(self):
         cluster = self.cluster

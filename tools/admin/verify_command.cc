@@ -1,5 +1,6 @@
 // `verity-admin log verify` and `verity-admin verify`: is what is on disk what was written?
 #include "engine/log/verify.h"
+#include "engine/node/state_file.h"
 #include "engine/node/verify_directory.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
@@ -22,6 +23,7 @@ struct Findings {
   std::optional<std::uint64_t> events{};
   std::vector<std::string> damage{};  // outside the log
   std::vector<std::string> notes{};
+  std::optional<View> log_view{};  // of the node whose directory it is, if its state can be read
 
   std::vector<std::string> all_damage() const {
     std::vector<std::string> lines;
@@ -35,6 +37,13 @@ struct Findings {
     return lines;
   }
 };
+
+std::optional<View> read_log_view(io::Wait& wait, io::Directory& data) {
+  const auto meta = data.open_directory(wait, "meta", false);
+  if (!meta) return std::nullopt;
+  const auto loaded = node::load_state(wait, **meta, true);
+  return loaded && loaded->state ? std::optional(loaded->state->log_view) : std::nullopt;
+}
 
 void add_list(std::string& out, std::string_view key, const std::vector<std::string>& lines) {
   out += ",\"" + std::string(key) + "\":[";
@@ -53,6 +62,7 @@ void report_json(const Findings& findings) {
   out += ",\"segments\":" + std::to_string(report.segments);
   out += ",\"entries\":" + std::to_string(report.entries);
   out += ",\"bytes\":" + std::to_string(report.bytes);
+  if (findings.log_view) out += ",\"log_view\":" + findings.log_view->describe();
   out += ",\"last_position\":" + report.last.describe();
   out += ",\"head\":\"" + report.head.describe() + "\"";
   out += ",\"tree_root\":\"" + report.tree_root.describe() + "\"";
@@ -71,6 +81,7 @@ void report_text(const Findings& findings) {
   if (findings.tenants) out += "tenants: " + std::to_string(*findings.tenants) + "\n";
   if (findings.events) out += "events: " + std::to_string(*findings.events) + "\n";
   out += "bytes: " + std::to_string(report.bytes) + "\n";
+  if (findings.log_view) out += "log_view: " + findings.log_view->describe() + "\n";
   out += "last_position: " + report.last.describe() + "\n";
   if (report.last.value > 0) {
     out += "recorded_at: " + report.last_timestamp.describe() + "\n";
@@ -117,6 +128,7 @@ int verify_log_files(const Context& context) {
     options.on_progress = [&](ByteCount done, ByteCount total) { progress.update(done, total); };
     VERITY_TRY_ASSIGN(findings.log, log::verify_log(wait, **log_directory, options));
     progress.finish();
+    findings.log_view = read_log_view(wait, data);
     return {};
   });
   return report(context, status, findings);
@@ -133,7 +145,8 @@ int verify_data_directory(const Context& context) {
                 .tenants = whole.tenants,
                 .events = whole.events,
                 .damage = std::move(whole.damage),
-                .notes = std::move(whole.notes)};
+                .notes = std::move(whole.notes),
+                .log_view = read_log_view(wait, data)};
     return {};
   });
   return report(context, status, findings);

@@ -55,7 +55,8 @@ CommandLine parse_command_line(std::span<const std::string_view> arguments) {
       if (refuse_value() && line.action == CommandLine::Action::run)
         line.action = CommandLine::Action::validate;
     } else if (flag == "--force-recover") {
-      if (refuse_value()) line.force_recover = true;
+      line.force_recover = true;
+      line.force_recover_epoch = value.value_or("");
     } else if (flag == "--config") {
       if (auto path = take_value()) {
         if (line.config_path) complain("--config is given twice");

@@ -28,6 +28,7 @@ struct CommandLine {
   std::optional<std::string> config_path;
   // No key: whoever leaves it in a file or an environment would do it again.
   bool force_recover = false;
+  std::string force_recover_epoch;  // the value, if it has one
   std::map<Key, std::string> settings;
   std::vector<std::string> problems;  // wrong use: unknown flag, missing value, given twice
 };

@@ -66,6 +66,7 @@ int server_main(int count, char** arguments, const node::Releases& releases) {
   }
   loaded.config.node.releases = releases;
   loaded.config.node.force_recover = line.force_recover;
+  loaded.config.node.force_recover_epoch = line.force_recover_epoch;
   return serve(loaded.config, loaded.notes);
 }
 
