@@ -22,7 +22,8 @@ class Clocks(TestCase):
         for node in (1, 2, 3):
             self.shift(node, shifts.get(node, 0))
             environment[node] = {"LD_PRELOAD": os.environ["VERITY_SHIFTED_CLOCK"],
-                                 "VERITY_TEST_CLOCK_SHIFT": str(self.shift_file(node))}
+                                 "VERITY_TEST_CLOCK_SHIFT": str(self.shift_file(node)),
+                                 "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
         self.cluster = Cluster(self, node_environment=environment)
         self.cluster.start_all()
         return self.cluster
