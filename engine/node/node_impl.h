@@ -99,6 +99,7 @@ class NodeImpl final : public Node {
   // Suspends until what a read with this consistency must see is applied.
   std::optional<Refusal> await_consistency(io::Wait& wait, Consistency consistency);
   std::optional<Refusal> await_applied(io::Wait& wait, Position position);
+  std::optional<Refusal> refuse_without_the_others() const;
   std::optional<Refusal> await_fate(io::Wait& wait, const log::Entry& entry);
   // Suspends until whatever this node proposed when it led is committed and applied, or never will be. False: that cannot be
   // known now.

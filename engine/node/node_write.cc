@@ -147,8 +147,17 @@ std::optional<Refusal> NodeImpl::await_leadership(io::Wait& wait) {
   return std::nullopt;
 }
 
+// Of a node that is only read: what the others have done since it was a member it cannot know.
+std::optional<Refusal> NodeImpl::refuse_without_the_others() const {
+  if (opened_.is_alone) return std::nullopt;
+  return make_refusal(RefusalCode::read_only,
+                      "the node was started read-only beside a cluster of which it hears nothing; only "
+                      "consistency=stale is answered: with what it has");
+}
+
 std::optional<Refusal> NodeImpl::await_consistency(io::Wait& wait, Consistency consistency) {
-  if (consistency == Consistency::stale || !replicator_) return std::nullopt;
+  if (consistency == Consistency::stale) return std::nullopt;
+  if (!replicator_) return refuse_without_the_others();
   if (auto refusal = await_leadership(wait)) return refusal;
   const Position committed = replicator_->committed();
   if (consistency == Consistency::linearizable && !replicator_->confirm(wait)) {

@@ -214,6 +214,25 @@ class Failing(TestCase):
         status, _, body = cluster.nodes[leader].request("GET", "/v1/tenants/default/streams/notes/events")
         self.assertEqual(status, 503)
 
+    def test_a_member_that_is_only_read_shows_what_it_has_to_whoever_wants_that(self):
+        follower = next(node for node in self.cluster.nodes if node != self.cluster.leader())
+        self.cluster.append(1)
+        self.cluster.wait_for("it on the follower", lambda: len(self.cluster.events(follower)) == 1)
+        self.assertEqual(self.cluster.nodes.pop(follower).stop(), 0)
+        body, headers = '{"type":"noted","data":{}}', {"Content-Type": "application/json"}
+        path = "/v1/tenants/default/streams/later/events"
+        self.cluster.wait_for("an append", lambda: self.cluster.nodes[self.cluster.leader()].request(
+            "POST", path, body, headers)[0] == 201)
+        reader = self.ready("--node-id", str(follower), "--read-only", data_dir=self.cluster.data_dir(follower))
+        for asked in (path, path + "?consistency=leader", "/v1/head", "/v1/tenants/default", "/v1/tenants",
+                      "/v1/proofs/inclusion?position=1"):
+            status, _, text = reader.request("GET", asked)
+            self.assertEqual((status, json.loads(text)["code"]), (503, "read_only"), asked)
+            self.assertIn("only consistency=stale is answered", json.loads(text)["detail"])
+        old = reader.request("GET", "/v1/tenants/default/streams/notes/events?consistency=stale")
+        self.assertEqual((old[0], len(json.loads(old[2])["events"])), (200, 1))
+        self.assertEqual(reader.request("GET", "/v1/head?consistency=stale")[0], 200)
+
     def test_a_wiped_follower_comes_back_by_itself(self):
         cluster = self.cluster
         leader = cluster.leader()
