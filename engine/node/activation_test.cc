@@ -2,42 +2,21 @@
 
 #include "engine/log/body.h"
 #include "engine/node/message_codec.h"
+#include "engine/node/testing/links.h"
 
 #include <gtest/gtest.h>
-
-#include <algorithm>
 
 namespace verity::node {
 namespace {
 
 using consensus::Member;
+using testing::Links;
 
 Member member(std::uint64_t id) {
   Member some{NodeId{id}, {}};
   some.incarnation.bytes[0] = 0xa0;
   return some;
 }
-
-// Whom this node is connected with.
-class Links final : public PeerTransport {
- public:
-  Status start(io::Wait&, std::function<NodeIdentity()>) override { return {}; }
-  void stop(io::Wait&) override {}
-  void set_receiver(PeerReceiver*) override {}
-  bool send(const Member&, PeerLane, PeerMessage) override { return true; }
-  bool is_connected(const Member& peer) const override {
-    return std::find(connected.begin(), connected.end(), peer) != connected.end();
-  }
-  void reach(const std::vector<std::string>&) override {}
-  std::string address() const override { return {}; }
-  bool is_outdated() const override { return false; }
-  std::size_t others() const override { return 2; }
-  std::vector<PeerStatus> peers() const override { return {}; }
-  std::uint64_t messages_dropped() const override { return 0; }
-  PeerTraffic traffic() const override { return {}; }
-
-  std::vector<Member> connected;
-};
 
 log::EntryPtr entry_at(std::uint64_t position, std::uint32_t release,
                        log::EntryKind kind = log::EntryKind::settled, std::uint32_t activates = 0) {

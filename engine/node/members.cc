@@ -111,10 +111,9 @@ Status check_not_removed(const DurableState& state) {
                   "; to let it in again, give it an empty data directory and run verity-admin cluster add");
 }
 
-Members::Members(Parts parts) : parts_(std::move(parts)) {
-  for (const MembersRecord::Seat& seat : parts_.state.members.seats) {
-    if (!seat.address.empty()) addresses_.insert_or_assign(seat.member.id, seat.address);
-  }
+Members::Members(Parts parts) : parts_(std::move(parts)), addresses_(parts_.transport, parts_.state.node_id) {
+  for (const MembersRecord::Seat& seat : parts_.state.members.seats)
+    addresses_.learn(seat.member.id, seat.address);
 }
 
 // ---- the state
@@ -131,13 +130,8 @@ MembersRecord Members::record() const {
   if (membership.settled_at >= record.at && membership.settled_at <= journal.committed())
     record.settled_at = membership.settled_at;
   for (const Member& member : membership.change ? membership.change->voters : membership.voters)
-    record.seats.push_back({member, address_of(member)});
+    record.seats.push_back({member, addresses_.of(member.id)});
   return record;
-}
-
-std::string Members::address_of(const Member& member) const {
-  const auto known = addresses_.find(member.id);
-  return known == addresses_.end() ? std::string() : known->second;
 }
 
 // As the members entry says that is last in the log.
@@ -149,13 +143,7 @@ void Members::learn_addresses() {
   log::MembersBody body;
   if (entry == nullptr || entry->header().kind != log::EntryKind::members) return;
   if (!log::decode(entry->body(), body)) return;
-  std::vector<std::string> others;
-  for (const auto& [member, address] : body.seats) {
-    if (address.empty()) continue;
-    addresses_.insert_or_assign(member.node_id, std::string(address));
-    if (member.node_id != parts_.state.node_id) others.emplace_back(address);
-  }
-  if (parts_.transport != nullptr) parts_.transport->reach(others);
+  for (const auto& [member, address] : body.seats) addresses_.learn(member.node_id, std::string(address));
 }
 
 void Members::look() {
@@ -165,7 +153,15 @@ void Members::look() {
   const bool settles = known.at.value != 0 && known.settled_at.value == 0 &&
                        membership.settled_at >= known.at && membership.settled_at <= journal.committed();
   if (journal.membership_changes() == seen_ && !settles) return;
-  if (journal.membership_changes() != seen_) learn_addresses();
+  if (journal.membership_changes() != seen_) {
+    learn_addresses();
+    MemberSet members = membership.everyone();
+    // A log that has lost its end knows less of them than the state.
+    if (journal.committed() < parts_.state.members.at) {
+      for (const MembersRecord::Seat& seat : parts_.state.members.seats) members.add(seat.member);
+    }
+    addresses_.set_members(members);
+  }
   seen_ = journal.membership_changes();
   MembersRecord now = record();
   if (now == known) return;
@@ -213,7 +209,8 @@ std::vector<Member> Members::reachable() const {
   return members;
 }
 
-void Members::tend() {
+void Members::tend(Instant now) {
+  addresses_.tend(now);
   if (!parts_.replica.is_primary() || parts_.transport == nullptr) return;
   admit_newcomers();
   forget_the_lost();
@@ -257,7 +254,7 @@ void Members::replace_lost_disks() {
 std::string_view Members::propose_members(const MemberSet& voters) {
   if (const std::string_view why = parts_.replica.why_not_change(voters); !why.empty()) return why;
   std::vector<std::string> addresses;
-  for (const Member& member : voters) addresses.push_back(address_of(member));
+  for (const Member& member : voters) addresses.push_back(addresses_.of(member.id));
   log::MembersBody body;
   for (const Member& member : voters)
     body.seats.push_back({{member.id, member.incarnation}, addresses[body.seats.size()]});
@@ -278,33 +275,54 @@ void Members::propose_settled() {
 
 // Why the node cannot come in: nobody is connected under its id.
 std::string Members::missing(NodeId id) const {
-  const auto known = addresses_.find(id);
-  const std::string address = known == addresses_.end() ? std::string() : known->second;
+  const std::string address = addresses_.of(id);
   std::string why = "node " + id.describe() + (address.empty() ? "" : " at " + address) + " is not connected";
   for (const PeerStatus& peer : parts_.transport->peers()) {
-    const bool is_it = peer.id == id || (!address.empty() && peer.address == address);
-    if (is_it && !peer.problem.empty()) return why + ": " + peer.problem;
+    const bool is_there = !address.empty() && peer.address == address;
+    if (is_there && peer.connected && peer.id != id)
+      return why + ": node " + peer.id.describe() + " answers there";
+    if ((is_there || peer.id == id) && !peer.problem.empty()) return why + ": " + peer.problem;
   }
   return why;
 }
 
-Outcome<MembersProgress> Members::change(const MembersChange& wanted) {
+std::string Members::refuse_newcomer(const MembersChange& wanted, NodeId id,
+                                     const std::string& address) const {
+  const std::string who = "node " + id.describe();
+  if (id.value < 1 || id.value > consensus::node_ids_max) return who + ": ids of 1 to 7 are allowed";
+  for (const auto& [other, its_address] : wanted.add) {
+    if (other == id && its_address != address)
+      return who + " is named twice, with " + its_address + " and " + address;
+    if (other != id && its_address == address)
+      return "the nodes " + id.describe() + " and " + other.describe() + " cannot both be at " + address;
+  }
+  for (const Member& member : parts_.replica.journal().membership().everyone()) {
+    const std::string known = addresses_.shown(member.id);
+    if (member.id != id && known == address)
+      return who + " cannot be at " + address + ": node " + member.id.describe() + " is, a member";
+    if (member.id == id && known != address) {
+      return who + " is a member already" + (known.empty() ? "" : ", at " + known) +
+             "; one that has moved needs no change of the members: it reaches the others";
+    }
+  }
+  return {};
+}
+
+Outcome<MembersProgress> Members::change(const MembersChange& wanted, Instant now) {
   const Membership& membership = parts_.replica.journal().membership();
   const MemberSet current = membership.change ? membership.change->voters : membership.voters;
   std::vector<NodeId> ids;
   for (const Member& member : current) ids.push_back(member.id);
   const auto has = [&](NodeId id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); };
-  std::vector<std::string> addresses;
   for (const auto& [id, address] : wanted.add) {
-    if (id.value < 1 || id.value > consensus::node_ids_max)
-      return std::unexpected(refuse("node id " + id.describe() + "; 1 to 7 are allowed"));
-    if (!has(id)) {
-      ids.push_back(id);
-      addresses_.insert_or_assign(id, address);
-      addresses.push_back(address);
-    }
+    if (std::string why = refuse_newcomer(wanted, id, address); !why.empty())
+      return std::unexpected(refuse(std::move(why)));
+    if (!has(id)) ids.push_back(id);
   }
-  for (const NodeId id : wanted.remove) std::erase(ids, id);
+  for (const NodeId id : wanted.remove) {
+    std::erase(ids, id);
+    addresses_.give_up(id);
+  }
   std::sort(ids.begin(), ids.end());
   if (ids.size() % 2 == 0) return std::unexpected(refuse(sizes(ids.size())));
 
@@ -317,7 +335,9 @@ Outcome<MembersProgress> Members::change(const MembersChange& wanted) {
     progress.done = progress.waits_for.empty();
     return progress;
   }
-  parts_.transport->reach(addresses);
+  for (const auto& [id, address] : wanted.add) {
+    if (!current.has_id(id)) addresses_.want(id, address, now);
+  }
   for (const NodeId id : ids) {
     if (target.has_id(id)) continue;
     const auto peer = connected_.find(id);

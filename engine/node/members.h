@@ -8,6 +8,7 @@
 
 #include "engine/consensus/replica.h"
 #include "engine/log/entry.h"
+#include "engine/node/addresses.h"
 #include "engine/node/peer_transport.h"
 #include "engine/node/request.h"
 #include "engine/node/state_file.h"
@@ -64,27 +65,29 @@ class Members {
   // Those that are connected now.
   std::vector<consensus::Member> reachable() const;
   // At every heartbeat.
-  void tend();
+  void tend(Instant now);
   void propose_settled();
   // Once for as long as it may take: done, or what it waits for. Asked again, it goes on. Of a leader.
-  Outcome<MembersProgress> change(const MembersChange& wanted);
+  Outcome<MembersProgress> change(const MembersChange& wanted, Instant now);
   // Empty: every change is finished, durably.
   std::string unfinished() const;
+  const Addresses& addresses() const { return addresses_; }
 
  private:
   MembersRecord record() const;
   void learn_addresses();
-  std::string address_of(const consensus::Member& member) const;
   std::string_view propose_members(const consensus::MemberSet& voters);
   void admit_newcomers();
   void forget_the_lost();
   void replace_lost_disks();
+  // Why nobody can come in as this; empty: somebody can.
+  std::string refuse_newcomer(const MembersChange& wanted, NodeId id, const std::string& address) const;
   std::string missing(NodeId id) const;
 
   const Parts parts_;
   std::map<NodeId, consensus::Member> connected_;  // whoever was connected last under this id
-  std::map<NodeId, std::string> addresses_;        // as the log or an operator says
-  std::uint64_t seen_ = ~std::uint64_t{0};         // changes of the journal's membership
+  Addresses addresses_;
+  std::uint64_t seen_ = ~std::uint64_t{0};  // changes of the journal's membership
   MembersRecord writing_;
   bool behind_ = false;
   Position limit_;

@@ -352,11 +352,7 @@ std::vector<NodePeer> NodeImpl::peers() const {
   std::vector<NodePeer> peers;
   if (transport_ == nullptr || !replicator_) return peers;
   const std::optional<consensus::Member> leader = this->leader();
-  const consensus::MemberSet members = replicator_->replica().journal().membership().everyone();
-  for (PeerStatus& peer : transport_->peers()) {
-    const bool was_removed =
-        !peer.connected && peer.id != NodeId{} && !members.empty() && !members.has_id(peer.id);
-    if (was_removed) continue;
+  for (PeerStatus& peer : links_that_matter()) {
     const auto known = reports_.find(peer.id);
     const NodeReport report = known == reports_.end() ? NodeReport() : known->second;
     const bool leads = leader && leader->id == peer.id;

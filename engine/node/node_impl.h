@@ -80,6 +80,7 @@ class NodeImpl final : public Node {
   std::optional<Refusal> refuse_reads() const;
   std::optional<Refusal> why_not_ready() const;
   std::vector<NodePeer> peers() const;
+  std::vector<PeerStatus> links_that_matter() const;
   std::optional<Refusal> refuse_before_first_tenant() const;
   Outcome<const tenant::Tenant*> resolve(std::string_view name) const;
   // The receipt of an earlier request with this key; nothing if there was none. Does not suspend if there was none.
@@ -98,8 +99,8 @@ class NodeImpl final : public Node {
   std::optional<Refusal> await_leadership(io::Wait& wait);
   // Suspends until what a read with this consistency must see is applied.
   std::optional<Refusal> await_consistency(io::Wait& wait, Consistency consistency);
-  std::optional<Refusal> await_applied(io::Wait& wait, Position position);
   std::optional<Refusal> refuse_without_the_others() const;
+  std::optional<Refusal> await_applied(io::Wait& wait, Position position);
   std::optional<Refusal> await_fate(io::Wait& wait, const log::Entry& entry);
   // Suspends until whatever this node proposed when it led is committed and applied, or never will be. False: that cannot be
   // known now.

@@ -1,9 +1,12 @@
 // Who the members of the cluster are, changed by an operator.
 #include "engine/node/found_cluster.h"
 #include "engine/node/node_impl.h"
+#include "io/clock.h"
 #include "io/directory.h"
 #include "io/fiber/loop.h"
 #include "io/file.h"
+
+#include <algorithm>
 
 namespace verity::node {
 namespace {
@@ -39,7 +42,7 @@ Outcome<MembersProgress> NodeImpl::change_members_here(io::Wait& wait, const Mem
     return std::unexpected(
         refuse("this node cannot listen on its cluster_address: " + reached.error().message));
   }
-  return replicator_->members().change(change);
+  return replicator_->members().change(change, world_.clock.monotonic());
 }
 
 // A node alone does not listen for others until somebody wants there to be some.
@@ -51,6 +54,27 @@ Status NodeImpl::join_network(io::Wait& wait) {
       transport_->start(wait, [&state, known = options_.releases] { return identity_of(state, known); }));
   is_in_network_ = true;
   return {};
+}
+
+// Not those with nobody who is a member: addresses of nodes that have left stay in cluster_peers.
+std::vector<PeerStatus> NodeImpl::links_that_matter() const {
+  std::vector<PeerStatus> links = transport_->peers();
+  const consensus::MemberSet members = replicator_->replica().journal().membership().everyone();
+  if (members.empty()) return links;  // it has no log so far
+  std::vector<std::string> silent;    // where members are that have not said who they are
+  bool is_one_anywhere = false;
+  for (const consensus::Member& member : members) {
+    const auto is_its = [&](const PeerStatus& link) { return link.id == member.id; };
+    if (member.id == options_.node_id || std::any_of(links.begin(), links.end(), is_its)) continue;
+    silent.push_back(replicator_->members().addresses().of(member.id));
+    is_one_anywhere = is_one_anywhere || silent.back().empty();
+  }
+  std::erase_if(links, [&](const PeerStatus& link) {
+    if (link.connected) return false;
+    if (link.id != NodeId{}) return !members.has_id(link.id);
+    return !is_one_anywhere && std::find(silent.begin(), silent.end(), link.address) == silent.end();
+  });
+  return links;
 }
 
 }  // namespace verity::node

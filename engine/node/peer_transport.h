@@ -105,8 +105,8 @@ class PeerTransport {
   virtual bool send(const consensus::Member& to, PeerLane lane, PeerMessage message) = 0;
 
   virtual bool is_connected(const consensus::Member& peer) const = 0;
-  // Dials these as well, "host:port" each, from now on; those it dials already are left out, and those that are no
-  // addresses.
+  // From now on dials these, "host:port" each, besides those that are configured, and no others that were named here
+  // before: what is connected stays so. What is no address is left out.
   virtual void reach(const std::vector<std::string>& addresses) = 0;
 
   // Another node remembers a later start of this one: its data directory was put back as it was some time ago.

@@ -300,7 +300,7 @@ void Replicator::run_timers(io::Wait& wait) {
       heartbeat_at_ = now + options_.heartbeat_interval;
       step(consensus::HeartbeatDue{});
       inform_strangers();
-      members_.tend();
+      members_.tend(now);
     }
     if (now >= silence_at_) {
       draw_election_timeout();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace verity::cluster {
 namespace {
@@ -133,12 +134,21 @@ bool Transport::is_connected(const consensus::Member& peer) const {
 }
 
 void Transport::reach(const std::vector<std::string>& addresses) {
+  const auto stands_in = [](const std::vector<io::Address>& list, const io::Address& address) {
+    return std::find(list.begin(), list.end(), address) != list.end();
+  };
+  std::vector<io::Address> reached;
   for (const std::string& text : addresses) {
     const Result<io::Address> address = io::Address::parse(text);
-    if (!address || std::find(reached_.begin(), reached_.end(), *address) != reached_.end()) continue;
-    reached_.push_back(*address);
-    if (peers_ != nullptr) peers_->also_dial(*address);
+    if (address && !stands_in(reached, *address) && !stands_in(options_.others, *address))
+      reached.push_back(*address);
   }
+  const std::vector<io::Address> before = std::exchange(reached_, std::move(reached));
+  if (peers_ == nullptr) return;
+  for (const io::Address& address : before) {
+    if (!stands_in(reached_, address)) peers_->stop_dialling(address);
+  }
+  for (const io::Address& address : reached_) peers_->also_dial(address);
 }
 
 bool Transport::is_outdated() const {

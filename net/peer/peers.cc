@@ -15,7 +15,7 @@
 #include "net/peer/wire.h"
 
 #include <algorithm>
-#include <deque>
+#include <list>
 
 namespace verity::peer {
 
@@ -45,11 +45,15 @@ struct Node {
   std::string address;  // as it says itself
 };
 
-// One configured address.
+// One address that is dialled, by a fiber for each lane.
 struct Place {
   io::Address address;
-  std::optional<NodeId> id;
-  std::string last_problem;
+  std::optional<NodeId> id{};
+  std::string last_problem{};
+  io::CancelSource ended{};  // by stop() or stop_dialling()
+  std::size_t fibers = 0;
+
+  bool has_ended() const { return ended.is_cancelled(); }
 };
 
 class Backoff {
@@ -81,7 +85,7 @@ class PeersImpl final : public Peers, private LinkOwner {
         events_(events),
         filter_(options_.repeat_log_interval) {
     VERITY_ASSERT(options_.payload_bytes_max <= frame::payload_bytes_limit);
-    for (const io::Address& address : options_.others) places_.push_back({address, std::nullopt, {}});
+    for (const io::Address& address : options_.others) places_.emplace_back().address = address;
   }
   ~PeersImpl() override { VERITY_ASSERT_NOTE(fibers_.count() == 0, "stop() comes before destruction"); }
 
@@ -92,6 +96,7 @@ class PeersImpl final : public Peers, private LinkOwner {
     return to.value < node_id_end && nodes_[to.value].channels[index_of(lane)].link != nullptr;
   }
   void also_dial(const io::Address& address) override;
+  void stop_dialling(const io::Address& address) override;
   const io::Address& address() const override { return address_; }
   std::vector<PeerRow> peers() const override;
   const PeerMetrics& metrics() const override { return metrics_; }
@@ -99,7 +104,7 @@ class PeersImpl final : public Peers, private LinkOwner {
  private:
   // One connection from its handshake to its end.
   struct Attempt {
-    std::string who;         // for messages: the configured address, or the host it came from
+    std::string who;         // for messages: the address that was dialled, or the host it came from
     Place* place = nullptr;  // null: accepted
   };
 
@@ -116,6 +121,8 @@ class PeersImpl final : public Peers, private LinkOwner {
   void accept_for_ever(io::Listener& listener);
   void take(std::unique_ptr<io::Socket> socket);
   void begin_dialling(Place& place);
+  // Unless a fiber still uses it.
+  void forget_ended(const Place& place);
   void dial_for_ever(Place& place, Lane lane);
   // Whether a connection came about and lasted.
   Result<bool> dial(io::Wait& wait, Place& place, Lane lane);
@@ -161,7 +168,7 @@ class PeersImpl final : public Peers, private LinkOwner {
   PeerEvents& events_;
   io::Address address_;
   std::unique_ptr<io::Listener> listener_;
-  std::deque<Place> places_;             // fibers hold references
+  std::list<Place> places_;              // fibers hold references
   std::array<Node, node_id_end> nodes_;  // by node id
   std::vector<Link*> links_;             // all that run, in order of their beginning
   std::uint32_t handshakes_ = 0;         // accepted and not yet greeted
@@ -182,19 +189,39 @@ Status PeersImpl::start(io::Wait& wait) {
 }
 
 void PeersImpl::begin_dialling(Place& place) {
-  for (const Lane lane : {Lane::control, Lane::bulk})
-    spawn("peer dial", [this, &place, lane] { dial_for_ever(place, lane); });
+  for (const Lane lane : {Lane::control, Lane::bulk}) {
+    ++place.fibers;
+    spawn("peer dial", [this, &place, lane] {
+      dial_for_ever(place, lane);
+      --place.fibers;
+      forget_ended(place);
+    });
+  }
+}
+
+void PeersImpl::forget_ended(const Place& place) {
+  if (!place.has_ended() || place.fibers > 0) return;
+  places_.remove_if([&](const Place& other) { return &other == &place; });
 }
 
 void PeersImpl::also_dial(const io::Address& address) {
-  const auto is_known = [&](const Place& place) { return place.address == address; };
+  const auto is_known = [&](const Place& place) { return place.address == address && !place.has_ended(); };
   if (is_stopping() || std::any_of(places_.begin(), places_.end(), is_known)) return;
-  places_.push_back({address, std::nullopt, {}});
+  places_.emplace_back().address = address;
   if (listener_ != nullptr) begin_dialling(places_.back());
+}
+
+void PeersImpl::stop_dialling(const io::Address& address) {
+  const auto is_it = [&](const Place& place) { return place.address == address && !place.has_ended(); };
+  const auto place = std::find_if(places_.begin(), places_.end(), is_it);
+  if (place == places_.end()) return;
+  place->ended.cancel();
+  forget_ended(*place);
 }
 
 void PeersImpl::stop(io::Wait&) {
   stopping_.cancel();
+  for (Place& place : places_) place.ended.cancel();
   for (Link* const link : links_) link->cut({ErrorCode::cancelled, "this node is stopping"});
   // Whatever happens to the caller, nobody may be left behind.
   io::Wait unconditional(world_.loop);
@@ -242,7 +269,7 @@ void PeersImpl::take(std::unique_ptr<io::Socket> socket) {
 }
 
 void PeersImpl::dial_for_ever(Place& place, Lane lane) {
-  io::Wait wait(world_.loop, &stopping_);
+  io::Wait wait(world_.loop, &place.ended);
   Backoff backoff(options_, Prng(world_.random.next()));
   while (!wait.is_cancelled()) {
     if (place.id && is_connected(*place.id, lane)) {
@@ -278,7 +305,7 @@ Result<bool> PeersImpl::dial(io::Wait& wait, Place& place, Lane lane) {
 }
 
 bool PeersImpl::finish(const Attempt& attempt, Wire& wire, HandshakeOutcome outcome) {
-  if (is_stopping()) return false;
+  if (is_stopping() || (attempt.place != nullptr && attempt.place->has_ended())) return false;
   if (auto* const greeting = std::get_if<Greeting>(&outcome)) {
     if (attempt.place != nullptr) attempt.place->id = greeting->theirs.hello.identity.id;
     return run_link(attempt, wire, std::move(*greeting));
@@ -528,6 +555,7 @@ std::vector<PeerRow> PeersImpl::peers() const {
     shown[id.value] = true;
   };
   for (const Place& place : places_) {
+    if (place.has_ended()) continue;
     PeerRow& row = rows.emplace_back();
     row.address = place.address.describe();
     row.last_problem = place.last_problem;

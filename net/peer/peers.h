@@ -120,9 +120,9 @@ struct PeerMetrics {
   std::uint64_t turned_away = 0;         // strangers beyond handshakes_max
 };
 
-// One for each configured address, then one for each connected node that is behind none of them.
+// One for each address that is dialled, then one for each connected node that is behind none of them.
 struct PeerRow {
-  std::string address;                      // as configured, or as the node says itself
+  std::string address;                      // as dialled, or as the node says itself
   std::optional<NodeId> id;                 // who answered there last
   bool connected = false;                   // on the control lane
   Timestamp last_seen;                      // bytes came; 0: never
@@ -146,6 +146,8 @@ class Peers {
   virtual bool is_connected(NodeId to, Lane lane) const = 0;
   // From now on also this address, unless it is one of the others already. Before start() or after.
   virtual void also_dial(const io::Address& address) = 0;
+  // No more, and it has no row any more. A connection that came of it lasts as long as it lasts.
+  virtual void stop_dialling(const io::Address& address) = 0;
 
   // With the port that was really bound; after start().
   virtual const io::Address& address() const = 0;

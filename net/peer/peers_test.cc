@@ -85,5 +85,35 @@ TEST_F(PeersTest, TwoNodesExchangeAMessage) {
   });
 }
 
+TEST_F(PeersTest, WhatIsDialledNoMoreHasNoRow) {
+  run([&](io::Wait& wait) {
+    Member& one = start(wait, 1, {7002});
+    Member& three = start(wait, 3, {});
+    one.peers->also_dial({"127.0.0.1", 7009});
+    one.peers->also_dial({"127.0.0.1", 7003});
+    ASSERT_TRUE(wait.sleep(5s));
+    ASSERT_EQ(one.peers->peers().size(), 3u);
+    one.peers->stop_dialling({"127.0.0.1", 7009});
+    one.peers->stop_dialling({"127.0.0.1", 7003});
+    const auto rows = one.peers->peers();
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows[0].address, "127.0.0.1:7002");
+    EXPECT_EQ(rows[1].address, "node3:7001") << "it is still connected";
+    one.peers->stop_dialling({"127.0.0.1", 7002});
+    ASSERT_TRUE(wait.sleep(5s));
+    const std::uint64_t failures = one.peers->metrics().connect_failures;
+    ASSERT_TRUE(wait.sleep(30s));
+    EXPECT_EQ(one.peers->metrics().connect_failures, failures) << "nobody is dialled any more";
+    EXPECT_TRUE(one.peers->is_connected(NodeId{3}, Lane::control));
+
+    three.peers->stop(wait);
+    ASSERT_TRUE(wait.sleep(5s));
+    EXPECT_EQ(one.peers->peers().size(), 0u);
+    one.peers->also_dial({"127.0.0.1", 7009});
+    ASSERT_TRUE(wait.sleep(5s));
+    EXPECT_GT(one.peers->metrics().connect_failures, failures) << "and dialled again";
+  });
+}
+
 }  // namespace
 }  // namespace verity::peer::testing

@@ -63,6 +63,7 @@ class Recovering(TestCase):
         self.assertIn("of these answered: none", table)
         cluster.check_history()
         cluster.append(3)
+        self.assertFine(cluster.nodes[2].admin("cluster", "wait-healthy", "--timeout", "20"))
 
         # A member of the old epoch is refused by name, on both sides, and serves nothing.
         cluster.start(3)
