@@ -9,6 +9,7 @@
 #include "io/world.h"
 
 #include <deque>
+#include <set>
 
 namespace verity::node {
 namespace {
@@ -31,6 +32,7 @@ class Founder final : public PeerReceiver {
         founding_({state.node_id, state.incarnation}, transport.others() + 1, promises_of(state)) {}
 
   Status run(io::Wait& wait) {
+    note_id(state_.node_id);
     if (!state_.head_start) carry_out(founding_.start(draw()));
     transport_.set_receiver(this);
     const Status done = go_on(wait);
@@ -52,10 +54,21 @@ class Founder final : public PeerReceiver {
   }
   void on_peer_connected(const consensus::Member& peer, const PeerRelease& /*release*/,
                          const Boot& /*boot*/) override {
+    note_id(peer.id);
     if (!state_.head_start) carry_out(founding_.connected(peer, draw()));
   }
 
  private:
+  void note_id(NodeId id) {
+    if (id.value > transport_.others() + 1) no_founders_.insert(id);
+  }
+
+  static std::string list(const auto& ids) {
+    std::string text;
+    for (const NodeId id : ids) text += (text.empty() ? "" : ", ") + id.describe();
+    return text;
+  }
+
   void note_claim(const consensus::FoundingMessage& message) {
     const auto* const member = std::get_if<consensus::FoundingMember>(&message);
     if (member == nullptr) return;
@@ -126,8 +139,14 @@ class Founder final : public PeerReceiver {
                         {{"node_id", state_.node_id.value}});
       return;
     }
-    std::string missing;
-    for (const NodeId id : founding_.missing()) missing += (missing.empty() ? "" : ", ") + id.describe();
+    const std::string missing = list(founding_.missing());
+    const std::string size = std::to_string(transport_.others() + 1);
+    if (!no_founders_.empty()) {
+      world_.logger.log(io::LogLevel::warn, log_target,
+                        "A new cluster of " + size + " is founded by the nodes 1 to " + size +
+                            "; whoever else is there can only be let into one that exists",
+                        {{"missing", missing}, {"others", list(no_founders_)}});
+    }
     world_.logger.log(io::LogLevel::info, log_target,
                       missing.empty() ? "Founding the cluster: waiting until all nodes have agreed"
                                       : "Founding the cluster: waiting for a connection with the other nodes",
@@ -176,6 +195,7 @@ class Founder final : public PeerReceiver {
   std::deque<consensus::FoundingPromises> save_;
   std::optional<consensus::FoundingRecord> stranger_;
   int claims_ = 0;
+  std::set<NodeId> no_founders_;  // that are there
   io::Signal work_;
 };
 

@@ -112,6 +112,18 @@ class Misuse(TestCase):
         problem = next(p for p in cluster.status(3)["cluster"]["peers"] if p["address"] == wrong)["problem"]
         self.assertRegex(problem, "(?i)refused|connection")
 
+    def test_ids_that_found_no_cluster_are_told_so(self):
+        cluster = Cluster(self)
+        for place, node_id in ((1, 2), (2, 3), (3, 4)):
+            self.node(cluster, place, node_id)
+        for place in (1, 3):
+            cluster.wait_for("a word about who founds a cluster", lambda p=place: "a new cluster of 3 is founded by the "
+                             "nodes 1 to 3, and node 4 is here" in cluster.status(p)["reason"])
+        said = "A new cluster of 3 is founded by the nodes 1 to 3"
+        cluster.wait_for("the same in the log", lambda: any(
+            line["message"].startswith(said) and line["fields"] == {"missing": "1", "others": "4"}
+            for line in cluster.nodes[1].log()))
+
     def test_garbage_on_the_cluster_port_harms_nobody(self):
         cluster = Cluster(self)
         leader = cluster.start_all()

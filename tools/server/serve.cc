@@ -152,8 +152,10 @@ class Service {
     status.index_ready = false;
     status.releases = config_.node.releases;
     std::string missing;
+    NodeId highest = config_.node.node_id;
     if (transport_) {
       for (node::PeerStatus& peer : transport_->peers()) {
+        highest = std::max(highest, peer.id);
         if (!peer.connected) missing += (missing.empty() ? "" : ", ") + peer.address;
         status.peers.push_back({.id = peer.id,
                                 .address = std::move(peer.address),
@@ -168,6 +170,12 @@ class Service {
     }
     status.reason = missing.empty() ? "founding the cluster, or recovering the data directory"
                                     : "waiting for a connection with " + missing;
+    const std::string size = std::to_string(config_.cluster_peers.size() + 1);
+    if (is_in_cluster() && highest.value > config_.cluster_peers.size() + 1) {
+      status.reason += "; a new cluster of " + size + " is founded by the nodes 1 to " + size +
+                       ", and node " + highest.describe() +
+                       " is here, which can only be let into one that exists";
+    }
     return status;
   }
 
