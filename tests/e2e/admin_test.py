@@ -1,5 +1,6 @@
 """verity-admin against a running server: what it prints, and how it fails."""
 
+import http.server
 import json
 import subprocess
 import threading
@@ -10,6 +11,66 @@ from harness import ADMIN, PATIENCE, TestCase, clean_environment, run
 
 def lines_of(count, first=0):
     return "".join(json.dumps({"type": "noted", "data": {"n": n}}) + "\n" for n in range(first, first + count))
+
+
+# A leader with one follower that keeps up and last spoke of itself a second ago, and one that is gone.
+STATUS = {"node_id": 1, "state": "leader", "view": 0, "commit_index": 50000, "applied_index": 50000, "leader": 1,
+          "cluster": {"address": "node1:7001", "peers": [
+              {"id": 2, "address": "node2:7001", "state": "follower", "connected": True, "view": 0, "commit_index": 40000,
+               "applied_index": 40000, "lag": 3, "problem": "closed by the other side"},
+              {"id": None, "address": "node3:7001", "state": "unreachable", "connected": False,
+               "problem": "refused: connect: Connection refused"}]}}
+REFUSAL = {"title": "Bad Request", "status": 400, "code": "invalid_request", "detail": "no such thing"}
+
+
+class ScriptedNode(http.server.BaseHTTPRequestHandler):
+    asked = []
+
+    def answer(self, status, document):
+        body = json.dumps(document).encode()
+        self.asked.append(self.command + " " + self.path)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.answer(200, STATUS)
+
+    def do_POST(self):
+        self.answer(400, REFUSAL)
+
+    def log_message(self, *arguments):
+        pass
+
+
+class Scripted(TestCase):
+    """Answers that a real cluster does not give at will."""
+
+    def setUp(self):
+        super().setUp()
+        server = http.server.HTTPServer(("127.0.0.1", 0), ScriptedNode)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.address = "127.0.0.1:%d" % server.server_address[1]
+
+    def test_what_a_leader_knows_counts_for_more_than_an_old_report(self):
+        table = self.assertFine(run(ADMIN, "--server", self.address, "cluster", "status")).stdout.splitlines()
+        lag = table[0].split().index("lag")
+        self.assertEqual([line.split()[lag] for line in table[1:3]], ["0", "3"])
+
+    def test_why_a_node_is_unreachable_stands_below_the_table(self):
+        text = self.assertFine(run(ADMIN, "--server", self.address, "cluster", "status")).stdout
+        self.assertEqual(text.splitlines()[4:], ["the node at node3:7001: refused: connect: Connection refused"])
+        self.assertNotIn("Connection refused",
+                         self.assertFine(run(ADMIN, "--server", self.address, "node", "status")).stdout)
+
+    def test_a_refused_change_is_asked_for_once(self):
+        ScriptedNode.asked.clear()
+        process = run(ADMIN, "--server", self.address, "cluster", "remove", "3")
+        self.assertEqual((process.returncode, process.stderr), (1, "verity-admin: invalid_request: no such thing\n"))
+        self.assertEqual(ScriptedNode.asked, ["POST /v1/cluster/members?remove=3"])
 
 
 class Admin(TestCase):
@@ -51,6 +112,17 @@ class Admin(TestCase):
         for words in (("add", "foo"), ("add", "2"), ("add", "8=node8:7001"), ("add", "2=node2"), ("remove", "foo"),
                       ("remove", "8"), ("remove", "2=node2:7001")):
             self.assertIn("NODE", self.failure("cluster", *words, code=2), words)
+
+    def test_unknown_commands_are_named_with_the_known_ones(self):
+        for words, said in ((("frobnicate",), 'unknown command "frobnicate". Known: status, node, cluster, '),
+                            (("statsu",), 'unknown command "statsu"; did you mean "status"? Known: '),
+                            (("cluster", "sttaus"), 'unknown command "sttaus"; did you mean "status"? Known: status, ping'),
+                            (("cluster",), "a command is missing. Known: status, ping, wait-healthy"),
+                            ((), "a command is missing. Known: status, node, "),
+                            (("tenant", "list", "all"), "not expected: all"),
+                            (("tenant", "create"), "NAME is required")):
+            self.assertIn(said, run(ADMIN, *words).stderr, words)
+            self.assertEqual(run(ADMIN, *words).returncode, 2, words)
 
     def test_metrics_can_be_searched(self):
         self.assertRegex(self.fine("metrics"), r"(?m)^verity_log_entries_total \d+$")

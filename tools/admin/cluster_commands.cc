@@ -51,10 +51,11 @@ std::string size_text(std::uint64_t bytes) {
   return text.data();
 }
 
-// Nothing: the node that was asked does not know.
+// Nothing: the node that was asked does not know. A leader knows what was acknowledged just now; what a node has said of itself
+// may be a second old.
 std::optional<std::uint64_t> lag_of(std::uint64_t commit, const Json& of) {
-  if (of.contains("applied_index")) return commit - std::min(commit, number_of(of, "applied_index"));
   if (of.contains("lag")) return number_of(of, "lag");
+  if (of.contains("applied_index")) return commit - std::min(commit, number_of(of, "applied_index"));
   return std::nullopt;
 }
 
@@ -124,6 +125,19 @@ std::string reason_line(const Json& status) {
   return reason.empty() ? reason : "node " + text_of(status, "node_id") + " is not ready: " + reason + "\n";
 }
 
+// Why nodes cannot be reached, a line each; empty while all can.
+std::string problem_lines(const Json& status) {
+  std::string lines;
+  for (const Json& peer : peers_of(status)) {
+    const std::string problem = text_of(peer, "problem");
+    if (peer.value("connected", true) || problem.empty()) continue;
+    const std::string id = text_of(peer, "id");
+    lines +=
+        (id.empty() ? "the node" : "node " + id) + " at " + text_of(peer, "address") + ": " + problem + "\n";
+  }
+  return lines;
+}
+
 // "1, 2, 3"
 std::string members_text(const Json& progress) {
   std::string text;
@@ -179,7 +193,8 @@ int show_table(const Context& context, Rows rows) {
     return exit_failure;
   }
   print(context.json ? response->body
-                     : table_of(context, *status, rows) + reason_line(*status) + recovery_of(*status));
+                     : table_of(context, *status, rows) + reason_line(*status) +
+                           (rows == Rows::all ? problem_lines(*status) : "") + recovery_of(*status));
   return exit_fine;
 }
 
@@ -239,8 +254,7 @@ int change_members(const Context& context, const std::vector<std::string>& add,
       // Whoever leads is about to change; anything else is for the operator.
       const bool passes = response->status == 503 || response->status == 429;
       if (!passes) {
-        static_cast<void>(
-            call(context, client, {.method = "POST", .path = path}));  // says it as all commands do
+        print_refusal(context, *response);
         return exit_failure;
       }
       waits_for = problem.is_object() ? text_of(problem, "detail") : response->body;

@@ -279,21 +279,22 @@ const CLI::App& deepest(const CLI::App& app, std::string& path) {
   return deepest(*chosen.front(), path);
 }
 
-// "Did you mean": the first word that no command takes.
-std::string suggestion(const CLI::App& app, int count, const char* const* arguments) {
+// What is wrong where a command of `place` was expected; empty: something else is wrong.
+std::string why_no_command(const CLI::App& app, const CLI::App& place) {
   std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+  for (const CLI::App* command : place.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(command->get_name());
-  }
   if (names.empty()) return {};
   const std::vector<std::string_view> known(names.begin(), names.end());
-  for (int i = 1; i < count; ++i) {
-    const std::string_view word = arguments[i];
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  for (const std::string& word : app.remaining(true)) {
     if (word.starts_with('-')) continue;
-    if (std::ranges::find(known, word) != known.end()) continue;
-    if (const auto near = nearest(word, known)) return "; did you mean \"" + std::string(*near) + "\"?";
+    const auto near = nearest(word, known);
+    return "unknown command \"" + word + "\"" +
+           (near ? "; did you mean \"" + std::string(*near) + "\"?" : std::string(".")) + " Known: " + list;
   }
-  return {};
+  return "a command is missing. Known: " + list;
 }
 
 }  // namespace
@@ -309,8 +310,10 @@ int run_admin(int count, const char* const* arguments, const Environment& enviro
   } catch (const CLI::Error& error) {
     std::string path;
     const CLI::App& place = deepest(app, path);
-    std::fprintf(stderr, "verity-admin: %s%s\nFor help: verity-admin%s --help\n", error.what(),
-                 suggestion(place, count, arguments).c_str(), path.c_str());
+    const bool is_about_words = error.get_name() == "RequiredError" || error.get_name() == "ExtrasError";
+    const std::string why = is_about_words ? why_no_command(app, place) : std::string();
+    std::fprintf(stderr, "verity-admin: %s\nFor help: verity-admin%s --help\n",
+                 why.empty() ? error.what() : why.c_str(), path.c_str());
     return exit_usage;
   }
 
