@@ -305,7 +305,8 @@ int walk(const Options& options, const ExploredWorld* fixed, const Deadline& dea
 int main(int argc, char** argv) {
   Options options;
   CLI::App app(
-      "Explores the states of the replication core. Exit 0: nothing found; 1: a violation, with its story.");
+      "Explores the states of the replication core. Exit 0: nothing found; 1: a violation, "
+      "with its story; 2: wrong use.");
   app.add_option("--world", options.world, "explore this world, exhaustively unless --walk");
   app.add_flag("--list", options.list, "list the worlds");
   app.add_flag("--walk", options.walk,
@@ -327,7 +328,11 @@ int main(int argc, char** argv) {
   app.add_flag("--quiet", options.quiet, "no progress, no coverage table");
   for (CLI::Option* const option : app.get_options())
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   if (options.list) {
     for (const ExploredWorld& world : explored_worlds())
       std::printf("%-18s %s\n", std::string(world.name).c_str(), std::string(world.what).c_str());

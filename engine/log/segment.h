@@ -40,7 +40,8 @@ inline constexpr ByteCount segment_header_bytes = 4096;
 // Where the second copy of the header stands.
 inline constexpr ByteCount segment_header_copy_at = 2048;
 // Smallest size a segment may be given.
-inline constexpr ByteCount segment_bytes_min = 64 * KiB;
+inline constexpr ByteCount segment_bytes_min = 64 * KiB;  // an operator's choice lies between
+inline constexpr ByteCount segment_bytes_max = 1 * GiB;   // these, in whole blocks of files
 
 // The whole header block, checksums filled in.
 Bytes encode_segment_header(SegmentHeader header);

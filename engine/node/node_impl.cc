@@ -51,10 +51,10 @@ log::EntryPtr founding_entry(const DurableState& state) {
 }
 
 Status check_options(const NodeOptions& options) {
-  if (options.segment_bytes < log::segment_bytes_min || options.segment_bytes > 2 * GiB ||
+  if (options.segment_bytes < log::segment_bytes_min || options.segment_bytes > log::segment_bytes_max ||
       options.segment_bytes % AlignedBuffer::alignment != 0) {
     return fail(ErrorCode::invalid_argument, "segment_size " + std::to_string(options.segment_bytes) +
-                                                 ": 64 KB to 2 GB in multiples of 4 KB are allowed");
+                                                 ": 64 KB to 1 GB in multiples of 4 KB are allowed");
   }
   return {};
 }

@@ -296,6 +296,12 @@ TEST(Config, BadValuesNameValueAndWhatIsAllowed) {
   EXPECT_EQ(problem_of("[storage]\nsync_mode = \"sometimes\"\n"),
             "config.toml:2: [storage] sync_mode: \"sometimes\" is not allowed; allowed: one of fsync, async");
   EXPECT_THAT(problem_of("[storage]\nsegment_size = \"1KB\"\n"), HasSubstr("a size of 64KB..1GB"));
+  EXPECT_THAT(problem_of("[storage]\nsegment_size = 70001\n"),
+              HasSubstr("a size of 64KB..1GB in multiples of 4KB"));
+  EXPECT_THAT(problem_of("[storage]\nsegment_size = \"2GB\"\n"), HasSubstr("is not allowed"));
+  EXPECT_THAT(problem_of("[server]\nnode_id = 1\ncluster_peers = \"node2:7001,node3:7001,\"\n"),
+              HasSubstr("nothing follows the last comma"));
+  EXPECT_THAT(problem_of("[server]\nnode_id = 1\ncluster_peers = \",\"\n"), HasSubstr("host:port"));
   EXPECT_THAT(problem_of("[storage]\nsegment_size = \"99999999999999999999GB\"\n"),
               HasSubstr("is not allowed"));
   EXPECT_THAT(problem_of("[storage]\nsegment_size = \"17592186044417GB\"\n"), HasSubstr("is not allowed"));

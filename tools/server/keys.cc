@@ -1,5 +1,7 @@
 #include "tools/server/keys.h"
 
+#include "engine/log/segment.h"
+#include "io/base/aligned_buffer.h"
 #include "io/base/assert.h"
 #include "io/base/units.h"
 
@@ -107,8 +109,9 @@ constexpr std::array rows = {
            .type = ValueType::size,
            .default_text = "64MB",
            .meaning = "How large a file of the log grows before the next one is begun.",
-           .least = 64 * KiB,
-           .most = 1 * GiB},
+           .least = log::segment_bytes_min,
+           .most = log::segment_bytes_max,
+           .multiple_of = AlignedBuffer::alignment},
     KeyRow{.key = Key::sync_mode,
            .section = "storage",
            .name = "sync_mode",
@@ -372,7 +375,8 @@ std::string KeyRow::allowed() const {
     case ValueType::count:
       return "a whole number of " + std::to_string(least) + ".." + std::to_string(most);
     case ValueType::size:
-      return "a size of " + compact_bytes(least) + ".." + compact_bytes(most) + ", such as \"" +
+      return "a size of " + compact_bytes(least) + ".." + compact_bytes(most) +
+             (multiple_of > 1 ? " in multiples of " + compact_bytes(multiple_of) : "") + ", such as \"" +
              std::string(default_text) + "\" (B, KB, MB, GB; powers of 1024)";
     case ValueType::duration:
       return "a duration of " + duration_text(least) + ".." + duration_text(most) + ", such as \"" +

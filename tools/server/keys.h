@@ -84,9 +84,10 @@ struct KeyRow {
   std::string_view meaning;
   std::uint64_t least = 0;  // count, size (bytes), duration (ms)
   std::uint64_t most = 0;
-  std::string_view choices{};  // "fsync, async"
-  std::string_view why{};      // for refused
-  Flag flag{};                 // without a name: the key has no flag
+  std::uint64_t multiple_of = 1;  // size
+  std::string_view choices{};     // "fsync, async"
+  std::string_view why{};         // for refused
+  Flag flag{};                    // without a name: the key has no flag
 
   bool has_flag() const { return !flag.name.empty(); }
   // "[server] bind_address"

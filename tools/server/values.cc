@@ -116,7 +116,8 @@ Checked check_amount(const KeyRow& row, const RawValue& raw, RawSource source) {
         amount = parse_number(*text);
     }
   }
-  if (!amount || *amount < row.least * unit || *amount > row.most * unit) return not_allowed(row, raw);
+  const bool is_in_range = amount && *amount >= row.least * unit && *amount <= row.most * unit;
+  if (!is_in_range || *amount % row.multiple_of != 0) return not_allowed(row, raw);
   return *amount;
 }
 
@@ -143,7 +144,9 @@ Checked check_peers(const KeyRow& row, const RawValue& raw) {
     while (!rest.empty()) {
       const auto comma = rest.find(',');
       texts.emplace_back(rest.substr(0, comma));
-      rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+      if (comma == std::string_view::npos) break;
+      rest.remove_prefix(comma + 1);
+      if (rest.empty()) return not_allowed(row, raw, "nothing follows the last comma");
     }
   } else {
     return not_allowed(row, raw);
