@@ -55,10 +55,17 @@ bool may_read(const Exchange& exchange) {
 
 using Handler = void (*)(const Exchange&);
 
+// Of a route, besides the only one that it takes.
+constexpr std::string_view no_parameters;
+constexpr std::string_view checked_by_handler = "*";
+// Whoever probes and scrapes may have added something for proxies.
+constexpr std::string_view any_parameters = "*";
+
 struct Route {
   std::string_view pattern;  // "*" stands for any one segment
   Method method;
   Handler handler;
+  std::string_view parameters = no_parameters;
   bool needs_node = true;  // false: answered while the node is still starting
 };
 
@@ -340,29 +347,29 @@ void prove_consistency(const Exchange& exchange) {
 
 constexpr std::array client_routes = std::to_array<Route>({
     {"/v1/tenants/*/streams/*/events", Method::post, append_to_stream},
-    {"/v1/tenants/*/streams/*/events", Method::get, read_stream},
-    {"/v1/tenants/*/streams/*/subscribe", Method::get, subscribe_to_stream},
+    {"/v1/tenants/*/streams/*/events", Method::get, read_stream, checked_by_handler},
+    {"/v1/tenants/*/streams/*/subscribe", Method::get, subscribe_to_stream, checked_by_handler},
     {"/v1/tenants/*/events", Method::post, append_to_streams},
-    {"/v1/tenants/*/events", Method::get, read_tenant},
-    {"/v1/tenants/*/subscribe", Method::get, subscribe_to_tenant},
+    {"/v1/tenants/*/events", Method::get, read_tenant, checked_by_handler},
+    {"/v1/tenants/*/subscribe", Method::get, subscribe_to_tenant, checked_by_handler},
     {"/v1/tenants/*", Method::put, put_tenant},
-    {"/v1/tenants/*", Method::get, get_tenant},
+    {"/v1/tenants/*", Method::get, get_tenant, "consistency"},
     {"/v1/tenants/*", Method::del, delete_tenant},
-    {"/v1/tenants", Method::get, list_tenants},
-    {"/v1/head", Method::get, get_head},
-    {"/v1/proofs/inclusion", Method::get, prove_inclusion},
-    {"/v1/proofs/consistency", Method::get, prove_consistency},
+    {"/v1/tenants", Method::get, list_tenants, "consistency"},
+    {"/v1/head", Method::get, get_head, "consistency"},
+    {"/v1/proofs/inclusion", Method::get, prove_inclusion, checked_by_handler},
+    {"/v1/proofs/consistency", Method::get, prove_consistency, checked_by_handler},
     {"/v1/cluster/activate-release", Method::post, activate_release},
-    {"/v1/cluster/members", Method::post, change_members},
-    {"/v1/cluster/transfer-leader", Method::post, transfer_leader},
-    {"/health/live", Method::get, get_live, false},
-    {"/health/ready", Method::get, get_ready, false},
-    {"/status", Method::get, get_status, false},
-    {"/metrics", Method::get, get_metrics, false},
+    {"/v1/cluster/members", Method::post, change_members, checked_by_handler},
+    {"/v1/cluster/transfer-leader", Method::post, transfer_leader, checked_by_handler},
+    {"/health/live", Method::get, get_live, any_parameters, false},
+    {"/health/ready", Method::get, get_ready, any_parameters, false},
+    {"/status", Method::get, get_status, no_parameters, false},
+    {"/metrics", Method::get, get_metrics, any_parameters, false},
 });
 
 constexpr std::array metrics_routes = std::to_array<Route>({
-    {"/metrics", Method::get, get_metrics, false},
+    {"/metrics", Method::get, get_metrics, any_parameters, false},
 });
 
 bool matches(std::string_view pattern, const std::vector<std::string>& segments) {
@@ -386,6 +393,19 @@ void refuse_while_starting(const Exchange& exchange) {
   exchange.refuse(problem);
 }
 
+// False: it has been refused.
+bool has_known_parameters(const Exchange& exchange, const Route& route) {
+  if (route.parameters == "*") return true;
+  for (const auto& [name, value] : exchange.target.parameters) {
+    if (name == route.parameters) continue;
+    exchange.refuse(
+        http::invalid_request("the parameter \"" + http::excerpt(name) + "\" is not known here; allowed: " +
+                              (route.parameters.empty() ? "none" : std::string(route.parameters))));
+    return false;
+  }
+  return true;
+}
+
 void dispatch(const Exchange& exchange, std::span<const Route> routes) {
   const Method method = exchange.request.method;
   std::string allowed;
@@ -393,6 +413,7 @@ void dispatch(const Exchange& exchange, std::span<const Route> routes) {
     if (!matches(route.pattern, exchange.target.segments)) continue;
     const bool is_head_of_get = method == Method::head && route.method == Method::get && !is_streaming(route);
     if (route.method == method || is_head_of_get) {
+      if (!has_known_parameters(exchange, route)) return;
       const bool can_answer = exchange.context.started != nullptr || !route.needs_node;
       return can_answer ? route.handler(exchange) : refuse_while_starting(exchange);
     }

@@ -42,6 +42,17 @@ TEST_F(Operation, HealthStatusHeadAndTenants) {
     EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/members").has("name who is to come in"));
     EXPECT_TRUE(ask(wait, "GET", "/v1/head").has(R"({"position":1,"hash":")"));
     EXPECT_TRUE(ask(wait, "GET", "/v1/tenants").has(R"({"tenants":[{"id":1,"name":"acme")"));
+    for (const std::string_view path : {"/v1/head", "/v1/tenants", "/v1/tenants/acme"}) {
+      EXPECT_EQ(ask(wait, "GET", std::string(path) + "?consistency=stale").status, 200) << path;
+      EXPECT_TRUE(ask(wait, "GET", std::string(path) + "?consistancy=stale").has("allowed: consistency"))
+          << path;
+    }
+    EXPECT_TRUE(
+        ask(wait, "GET", "/status?of=2").has(R"(the parameter \"of\" is not known here; allowed: none)"));
+    EXPECT_TRUE(ask(wait, "POST", "/v1/cluster/activate-release?release=3").has("is not known here"));
+    EXPECT_TRUE(ask(wait, "PUT", "/v1/tenants/other?limit=1").has("is not known here"));
+    EXPECT_TRUE(ask(wait, "DELETE", "/v1/tenants/acme?yes").has("is not known here"));
+    EXPECT_EQ(ask(wait, "GET", "/health/live?probe=1").status, 200);
     EXPECT_EQ(ask(wait, "PUT", "/v1/tenants/acme").status, 409);
     EXPECT_EQ(ask(wait, "GET", "/v1/tenants/acme").status, 200);
     EXPECT_EQ(ask(wait, "DELETE", "/v1/tenants/acme").status, 200);
