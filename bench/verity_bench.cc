@@ -198,7 +198,8 @@ int run(int argc, char** argv) {
   auto* append_command = app.add_subcommand(
       "append", "Append events: in this process, over HTTP, or over the native protocol to a cluster");
   auto* way = append_command->add_option_group("where");
-  way->add_option("--data-dir", options.data_dir, "Append in this process to the node in this folder");
+  auto* folder =
+      way->add_option("--data-dir", options.data_dir, "Append in this process to the node in this folder");
   way->add_option("--server", options.server, "Append over HTTP to the server at host:port");
   way->add_option("--native", options.native, "Append natively to the servers at host:port,host:port,...");
   way->require_option(1);
@@ -209,9 +210,13 @@ int run(int argc, char** argv) {
                         "verity-server; beside this program if not given");
   };
   add_cluster(append_command);
-  append_command->add_option("--connections", options.connections, "Connections the clients share (native)")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  append_command->get_option("--nodes")->needs(folder);
+  append_command->get_option("--server-binary")->needs("--nodes");
+  auto* connections =
+      append_command
+          ->add_option("--connections", options.connections, "Connections the clients share (native)")
+          ->check(CLI::Range(1, 1024))
+          ->capture_default_str();
   append_command->add_option("--clients", options.load.clients, "Clients, one request under way each")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
@@ -253,6 +258,10 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (connections->count() > 0 && options.nodes == 0 && options.native.empty()) {
+    std::fprintf(stderr, "verity-bench: --connections is for --native and --nodes\n");
+    return 2;
   }
   if (!pin(options.core)) {
     std::fprintf(stderr, "verity-bench: there is no core %d for this process\n", options.core);
