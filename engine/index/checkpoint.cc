@@ -5,12 +5,14 @@
 #include "engine/log/varint.h"
 #include "io/base/assert.h"
 #include "io/directory.h"
+#include "io/fiber/wait.h"
 #include "io/file.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 namespace verity::index {
 namespace {
@@ -90,54 +92,32 @@ Result<std::vector<std::uint64_t>> list_checkpoints(io::Wait& wait, io::Director
 
 // ---- writing
 
-CheckpointWriter::CheckpointWriter(io::Wait& wait, io::Directory& directory, std::unique_ptr<io::File> file,
-                                   std::uint64_t generation)
-    : wait_(wait),
-      directory_(directory),
-      file_(std::move(file)),
-      generation_(generation),
-      frame_(sizeof(FrameHeader)) {}
+CheckpointWriter::CheckpointWriter(io::Wait& wait, const CheckpointInfo& info)
+    : wait_(wait), frame_(sizeof(FrameHeader)) {
+  VERITY_ASSERT(info.tree.size() == info.position.value);
+  put_info(frame_, info);
+  end_frame(kind_info, true);
+}
 
 CheckpointWriter::~CheckpointWriter() = default;
 
-Result<std::unique_ptr<CheckpointWriter>> CheckpointWriter::create(io::Wait& wait, io::Directory& directory,
-                                                                   const CheckpointInfo& info) {
-  VERITY_ASSERT(info.tree.size() == info.position.value);
-  VERITY_TRY_ASSIGN(const auto generations, list_checkpoints(wait, directory));
-  const auto generation = generations.empty() ? 1 : generations.front() + 1;
-  VERITY_TRY_ASSIGN(auto file, directory.open(wait, temporary_name, {.mode = io::OpenMode::create}));
-  VERITY_TRY(file->truncate(wait, 0));
-  std::unique_ptr<CheckpointWriter> writer(
-      new CheckpointWriter(wait, directory, std::move(file), generation));
-  put_info(writer->frame_, info);
-  VERITY_TRY(writer->write_frame(kind_info, true));
-  return writer;
-}
-
-Status CheckpointWriter::write_frame(std::uint16_t kind, bool is_last) {
+void CheckpointWriter::end_frame(std::uint16_t kind, bool is_last) {
   FrameHeader header;
   header.kind = kind;
   header.flags = is_last ? flag_last : 0;
-  header.generation = generation_;
-  header.sequence = sequence_++;
+  header.sequence = frames_.size();
   header.payload_bytes = static_cast<std::uint32_t>(frame_.size() - sizeof(header));
   std::memcpy(frame_.data(), &header, sizeof(header));
-  header.checksum = checksum128(ByteView(frame_).subspan(sizeof(header.checksum)));
-  std::memcpy(frame_.data(), &header, sizeof(header));
-  VERITY_TRY(file_->write(wait_, offset_, frame_, io::Durability::cached));
-  offset_ += frame_.size();
-  frame_.resize(sizeof(header));
-  return {};
+  frames_.push_back(std::exchange(frame_, Bytes(sizeof(header))));
 }
 
-Status CheckpointWriter::end_section() {
-  if (section_ == 0) return {};
-  return write_frame(std::exchange(section_, 0), true);
+void CheckpointWriter::end_section() {
+  if (section_ != 0) end_frame(std::exchange(section_, 0), true);
 }
 
 Status CheckpointWriter::begin(Section section) {
   VERITY_ASSERT(static_cast<std::uint16_t>(section) > section_);
-  VERITY_TRY(end_section());
+  end_section();
   section_ = static_cast<std::uint16_t>(section);
   return {};
 }
@@ -149,7 +129,8 @@ Status CheckpointWriter::put(ByteView record) {
     while (!part.empty()) {
       const auto room = sizeof(FrameHeader) + payload_bytes_max - frame_.size();
       if (room == 0) {
-        VERITY_TRY(write_frame(section_, false));
+        end_frame(section_, false);
+        VERITY_TRY(wait_.yield());
         continue;
       }
       const auto count = std::min(room, part.size());
@@ -160,25 +141,40 @@ Status CheckpointWriter::put(ByteView record) {
   return {};
 }
 
-Result<std::uint64_t> CheckpointWriter::finish() {
-  VERITY_TRY(end_section());
-  log::put_varint(frame_, sequence_ + 1);
-  VERITY_TRY(write_frame(kind_end, true));
-  VERITY_TRY(file_->sync(wait_));
-  file_.reset();
-  VERITY_TRY(directory_.rename(wait_, temporary_name, name_of(generation_)));
-  VERITY_TRY(directory_.sync(wait_));
-  remove_older();
-  return generation_;
+Result<std::uint64_t> CheckpointWriter::write(io::Directory& directory) {
+  end_section();
+  log::put_varint(frame_, frames_.size() + 1);
+  end_frame(kind_end, true);
+  VERITY_TRY_ASSIGN(const auto generations, list_checkpoints(wait_, directory));
+  const auto generation = generations.empty() ? 1 : generations.front() + 1;
+  VERITY_TRY_ASSIGN(auto file, directory.open(wait_, temporary_name, {.mode = io::OpenMode::create}));
+  VERITY_TRY(file->truncate(wait_, 0));
+  ByteCount offset = 0;
+  for (Bytes& frame : frames_) {
+    FrameHeader header;
+    std::memcpy(&header, frame.data(), sizeof(header));
+    header.generation = generation;
+    std::memcpy(frame.data(), &header, sizeof(header));
+    header.checksum = checksum128(ByteView(frame).subspan(sizeof(header.checksum)));
+    std::memcpy(frame.data(), &header, sizeof(header));
+    VERITY_TRY(file->write(wait_, offset, frame, io::Durability::cached));
+    offset += frame.size();
+    frame = Bytes();  // the memory is not needed twice
+  }
+  VERITY_TRY(file->sync(wait_));
+  file.reset();
+  VERITY_TRY(directory.rename(wait_, temporary_name, name_of(generation)));
+  VERITY_TRY(directory.sync(wait_));
+  remove_older(directory, generation);
+  return generation;
 }
 
-void CheckpointWriter::remove_older() {
-  const auto generations = list_checkpoints(wait_, directory_);
+void CheckpointWriter::remove_older(io::Directory& directory, std::uint64_t generation) {
+  const auto generations = list_checkpoints(wait_, directory);
   if (!generations) return;
-  for (const auto generation : *generations) {
-    if (generation + generations_kept > generation_) continue;
-    ignore(directory_.remove(wait_, name_of(generation)),
-           "it only takes up space, and the next one tries again");
+  for (const auto older : *generations) {
+    if (older + generations_kept > generation) continue;
+    ignore(directory.remove(wait_, name_of(older)), "it only takes up space, and the next one tries again");
   }
 }
 

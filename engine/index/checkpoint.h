@@ -46,36 +46,30 @@ struct CheckpointInfo {
   bool operator==(const CheckpointInfo&) const = default;
 };
 
-// One writer at a time. Not finished: the file is left under its temporary name and replaced by the next one.
+// First encoded, all of it in memory, so that nothing has to stand still while a disk writes; then written.
 class CheckpointWriter : public RecordSink {
  public:
-  // `wait` and `directory` outlive the writer. Writes suspend; what is being encoded must not change until it is put.
-  static Result<std::unique_ptr<CheckpointWriter>> create(io::Wait& wait, io::Directory& directory,
-                                                          const CheckpointInfo& info);
+  // `wait` outlives the writer.
+  CheckpointWriter(io::Wait& wait, const CheckpointInfo& info);
   ~CheckpointWriter() override;
 
   // Sections in ascending order, each once.
   Status begin(Section section);
-  // A record of the section begun last.
+  // A record of the section begun last. Lets others run now and then; what is being encoded must not change meanwhile.
   Status put(ByteView record) override;
-  // Makes it durable under its final name and removes all but the two newest. Returns its generation.
-  Result<std::uint64_t> finish();
+  // Nothing more is put. Makes it durable under its final name and removes all but the two newest. Returns its generation. One
+  // at a time; not finished, the file is left under its temporary name and replaced by the next one.
+  Result<std::uint64_t> write(io::Directory& directory);
 
  private:
-  CheckpointWriter(io::Wait& wait, io::Directory& directory, std::unique_ptr<io::File> file,
-                   std::uint64_t generation);
-  Status write_frame(std::uint16_t kind, bool is_last);
-  Status end_section();
-  void remove_older();
+  void end_frame(std::uint16_t kind, bool is_last);
+  void end_section();
+  void remove_older(io::Directory& directory, std::uint64_t generation);
 
   io::Wait& wait_;
-  io::Directory& directory_;
-  std::unique_ptr<io::File> file_;
-  const std::uint64_t generation_;
-  std::uint64_t sequence_ = 0;  // of the next frame
-  ByteCount offset_ = 0;        // in the file
-  std::uint16_t section_ = 0;   // 0: none
-  Bytes frame_;                 // room for the header, then what was put
+  std::vector<Bytes> frames_;  // but for what depends on the generation
+  std::uint16_t section_ = 0;  // 0: none
+  Bytes frame_;                // room for the header, then what was put
 };
 
 class CheckpointReader : public RecordSource {

@@ -28,13 +28,14 @@ Status load_derived_from(index::CheckpointReader& reader, const DerivedLimits& l
   return {};
 }
 
-Status save_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_id, const Derived& derived) {
-  VERITY_TRY_ASSIGN(const auto writer, index::CheckpointWriter::create(wait, index,
-                                                                       {.cluster_id = cluster_id,
-                                                                        .position = derived.position,
-                                                                        .recorded_at = derived.recorded_at,
-                                                                        .chain_hash = derived.hash,
-                                                                        .tree = derived.tree}));
+Result<std::unique_ptr<index::CheckpointWriter>> encode_derived(io::Wait& wait, const Id128& cluster_id,
+                                                                const Derived& derived) {
+  auto writer = std::make_unique<index::CheckpointWriter>(
+      wait, index::CheckpointInfo{.cluster_id = cluster_id,
+                                  .position = derived.position,
+                                  .recorded_at = derived.recorded_at,
+                                  .chain_hash = derived.hash,
+                                  .tree = derived.tree});
   VERITY_TRY(writer->begin(Section::catalogue));
   VERITY_TRY(writer->put(derived.catalogue.encode()));
   VERITY_TRY(writer->begin(Section::streams));
@@ -43,8 +44,7 @@ Status save_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_i
   VERITY_TRY(derived.keys.encode(*writer));
   VERITY_TRY(writer->begin(Section::sessions));
   VERITY_TRY(derived.sessions.encode(*writer));
-  VERITY_TRY(writer->finish());
-  return {};
+  return writer;
 }
 
 Result<LoadedDerived> load_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_id,

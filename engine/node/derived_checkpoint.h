@@ -15,12 +15,14 @@ class Wait;
 
 namespace verity::index {
 class CheckpointReader;
-}
+class CheckpointWriter;
+}  // namespace verity::index
 
 namespace verity::node {
 
-// Suspends; `derived` must not change meanwhile.
-Status save_derived(io::Wait& wait, io::Directory& index, const Id128& cluster_id, const Derived& derived);
+// All of it, in memory, still to be written. Lets others run; `derived` must not change meanwhile. `wait` outlives the answer.
+Result<std::unique_ptr<index::CheckpointWriter>> encode_derived(io::Wait& wait, const Id128& cluster_id,
+                                                                const Derived& derived);
 
 // All sections of one checkpoint into `derived`, which is new.
 Status load_derived_from(index::CheckpointReader& reader, const DerivedLimits& limits,

@@ -1,4 +1,5 @@
 // What happens to committed entries: the derived state takes them in, whoever waits is answered, checkpoints are made.
+#include "engine/index/checkpoint.h"
 #include "engine/log/replay.h"
 #include "engine/node/derived_checkpoint.h"
 #include "engine/node/node_impl.h"
@@ -73,9 +74,19 @@ Status NodeImpl::checkpoint(io::Wait& wait) {
   if (!index_ready_ || derived_.position == checkpointed_) return {};
   // An interrupted one would only be half a file more.
   io::Wait patient(wait.loop());
-  VERITY_TRY_ASSIGN(const auto guard, deriving_.lock(patient));
+  // Entries are applied, and clients answered, while the disk writes, however slow it is.
+  std::unique_ptr<index::CheckpointWriter> encoded;
+  Position taken_at;
+  {
+    VERITY_TRY_ASSIGN(const auto guard, deriving_.lock(patient));
+    VERITY_TRY_ASSIGN(encoded, encode_derived(patient, opened_.state->cluster_id, derived_));
+    taken_at = derived_.position;
+  }
+  const ByteCount bytes_in_it = bytes_since_checkpoint_;
+  const ByteCount weight =
+      derived_.streams.memory_bytes() + derived_.keys.memory_bytes() + derived_.sessions.memory_bytes();
   // A checkpoint says that everything before it is durable, and committed with all that the node's state has to say of it.
-  while (std::min(log_.durable(), log_.committed()) < derived_.position) {
+  while (std::min(log_.durable(), log_.committed()) < taken_at) {
     if (failure_) return std::unexpected(*failure_);
     // A log that has stopped may have given up what the others have committed; the next start gets it from them.
     if (!log_.is_writable()) return {};
@@ -83,11 +94,10 @@ Status NodeImpl::checkpoint(io::Wait& wait) {
   }
   // What a checkpoint knows the nodes of is not derived again.
   if (opened_.tree_nodes) VERITY_TRY(opened_.tree_nodes->sync(patient));
-  VERITY_TRY(save_derived(patient, *opened_.index_directory, opened_.state->cluster_id, derived_));
-  checkpointed_ = derived_.position;
-  bytes_since_checkpoint_ = 0;
-  checkpoint_weight_ =
-      derived_.streams.memory_bytes() + derived_.keys.memory_bytes() + derived_.sessions.memory_bytes();
+  VERITY_TRY(encoded->write(*opened_.index_directory));
+  checkpointed_ = taken_at;
+  bytes_since_checkpoint_ -= bytes_in_it;
+  checkpoint_weight_ = weight;
   return {};
 }
 
