@@ -34,6 +34,11 @@ bool is_harmless(QuestionKind kind) {
   }
 }
 
+// Whoever leads now is asked the same and knows what became of it: there is nothing to wait for.
+bool can_be_asked_again(QuestionKind kind) {
+  return kind == QuestionKind::append || is_harmless(kind);
+}
+
 }  // namespace
 
 Forwarder::Forwarder(const io::World& world, PeerTransport& transport, ByteCount small_bytes_max, Serve serve)
@@ -73,7 +78,7 @@ Outcome<Bytes> Forwarder::ask(io::Wait& wait, const consensus::Member& leader, Q
       asked_.emplace(number, Asked{.whom = leader, .waiter = &waiter, .answer = std::nullopt}).first;
   io::Wait patient = wait.within(answer_patience);
   ignore(io::to_status(waiter.park(patient), "the leader's answer"), "what came is in the question");
-  if (asked->second.is_deposed && !asked->second.answer && !stopping_) {
+  if (asked->second.is_deposed && !asked->second.answer && !stopping_ && !can_be_asked_again(kind)) {
     io::Waiter again;
     asked->second.waiter = &again;
     io::Wait brief = patient.within(deposed_patience);
