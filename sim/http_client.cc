@@ -96,7 +96,7 @@ Status HttpClient::send(io::Wait& wait, const HttpRequest& request) {
   nothing_sent_ = false;
   std::string_view rest = text;
   // Mostly at once, sometimes in crumbs with pauses between them.
-  const bool crumbs = prng_.chance(1, 30);
+  const bool crumbs = prng_.chance(in_crumbs_of_30_, 30);
   while (!rest.empty()) {
     const std::size_t piece =
         crumbs ? std::min<std::size_t>(rest.size(), prng_.between(1, 1 + text.size() / 3)) : rest.size();

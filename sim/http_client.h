@@ -7,6 +7,7 @@
 #include "io/base/result.h"
 #include "io/network.h"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,6 +52,9 @@ class HttpClient {
   Result<HttpResponse> request(io::Wait& wait, const HttpRequest& request);
   bool nothing_sent() const { return nothing_sent_; }
 
+  // From now on every request is sent at once, not in crumbs with pauses between them.
+  void send_at_once() { in_crumbs_of_30_ = 0; }
+
   // Sends some of the request, up to all of it, and closes the connection without listening.
   void leave_in_the_middle(io::Wait& wait, const HttpRequest& request);
 
@@ -84,6 +88,7 @@ class HttpClient {
   std::string buffer_;  // received and not yet used
   std::string stream_;  // bytes of an event stream not yet cut into events
   bool nothing_sent_ = true;
+  std::uint64_t in_crumbs_of_30_ = 1;
 };
 
 std::string percent_encode(std::string_view text);

@@ -90,8 +90,23 @@ Duration NetworkCore::transmission(std::size_t bytes) const {
   return Duration(static_cast<std::int64_t>(bytes * 1'000'000'000 / options_.bytes_per_second));
 }
 
-Duration NetworkCore::latency() {
-  return options_.latency / 4 + prng_.exponential(options_.latency * 3 / 4);
+Duration NetworkCore::latency(const std::string& from, const std::string& to) {
+  Duration latency = options_.latency / 4 + prng_.exponential(options_.latency * 3 / 4);
+  for (const std::string& host : {from, to}) {
+    const auto slow = slowness_.find(host);
+    if (slow != slowness_.end()) latency *= static_cast<std::int64_t>(slow->second);
+  }
+  return latency;
+}
+
+Duration NetworkCore::latency(const detail::Connection& connection) {
+  return latency(connection.address[0].host, connection.address[1].host);
+}
+
+void NetworkCore::slow_down(const std::string& host, std::uint64_t times) {
+  world_.trace().line(world_.now(), "world",
+                      "FAULT  the links of " + host + " are " + std::to_string(times) + " times as slow");
+  slowness_[host] = times;
 }
 
 void NetworkCore::cut(const NetworkLink& link) {
@@ -202,7 +217,7 @@ class SimSocket final : public io::Socket {
     if (data.empty() || connection_->broken) return;
     detail::Pipe& pipe = connection_->pipes[side_];
     pipe.in_flight += data.size();
-    Duration delay = core_.latency();
+    Duration delay = core_.latency(*connection_);
     if (core_.prng_.chance_ppm(core_.options_.stall_ppm)) {
       delay += Duration(static_cast<std::int64_t>(
           core_.prng_.below(static_cast<std::uint64_t>(core_.options_.stall_max.count()))));
@@ -217,7 +232,7 @@ class SimSocket final : public io::Socket {
       if (connection->reset[1 - side]) return;
       if (connection->gone[1 - side]) {
         // Nobody is there: the answer is a reset.
-        core->reset_later(connection, side, core->latency());
+        core->reset_later(connection, side, core->latency(*connection));
         return;
       }
       put_bytes(arriving.bytes, bytes);
@@ -232,7 +247,7 @@ class SimSocket final : public io::Socket {
     detail::Pipe& pipe = connection_->pipes[side_];
     if (pipe.fin_sent || connection_->broken) return;
     pipe.fin_sent = true;
-    pipe.last_arrival = std::max(pipe.last_arrival, core_.world_.now() + core_.latency());
+    pipe.last_arrival = std::max(pipe.last_arrival, core_.world_.now() + core_.latency(*connection_));
     core_.world_.at(pipe.last_arrival, [core = &core_, connection = connection_, side = side_] {
       core->arrive(*connection, side, [connection, side] {
         connection->pipes[side].fin_delivered = true;
@@ -248,8 +263,8 @@ class SimSocket final : public io::Socket {
     connection_->broken = true;
     const bool discard = core_.prng_.chance(1, 2);
     for (const int side : {0, 1}) {
-      const Instant when =
-          std::max(connection_->pipes[1 - side].last_arrival, core_.world_.now() + core_.latency());
+      const Instant when = std::max(connection_->pipes[1 - side].last_arrival,
+                                    core_.world_.now() + core_.latency(*connection_));
       core_.world_.at(
           when, [connection = connection_, side, discard] { connection->deliver_reset(side, discard); });
     }
@@ -261,12 +276,12 @@ class SimSocket final : public io::Socket {
     const bool was_reset = connection_->reset[side_];
     if (crash) {
       // The kernel may say so at once, or the machine is off and says so only when it is asked again.
-      Duration delay = core_.latency();
+      Duration delay = core_.latency(*connection_);
       if (core_.prng_.chance(1, 4))
         delay += Duration(static_cast<std::int64_t>(core_.prng_.below(5'000'000'000)));
       core_.reset_later(connection_, 1 - side_, delay);
     } else if (!was_reset && unread) {
-      core_.reset_later(connection_, 1 - side_, core_.latency());
+      core_.reset_later(connection_, 1 - side_, core_.latency(*connection_));
     } else if (!was_reset) {
       send_fin();
     }
@@ -321,7 +336,7 @@ class SimListener final : public io::Listener {
     core_.listeners_.erase(state_->address);
     for (auto& [connection, side] : state_->backlog) {
       connection->gone[side] = true;
-      core_.reset_later(connection, 1 - side, core_.latency());
+      core_.reset_later(connection, 1 - side, core_.latency(*connection));
     }
     state_->backlog.clear();
     state_->acceptors.wake_all();
@@ -363,9 +378,9 @@ Result<std::unique_ptr<io::Listener>> SimNetwork::listen(io::Wait& wait, const i
 Result<std::unique_ptr<io::Socket>> SimNetwork::connect(io::Wait& wait, const io::Address& address) {
   if (!process_.begin_call()) return crashed("connecting");
   NetworkCore& core = process_.world().network();
-  VERITY_TRY(wait.sleep(core.latency()));
-  if (process_.is_crashed()) return crashed("connecting");
   const io::Address target{is_own_host(address.host) ? process_.host() : address.host, address.port};
+  VERITY_TRY(wait.sleep(core.latency(process_.host(), target.host)));
+  if (process_.is_crashed()) return crashed("connecting");
   while (core.are_cut(process_.host(), target.host)) {
     VERITY_TRY(wait.sleep(20ms));
     if (process_.is_crashed()) return crashed("connecting");
@@ -386,7 +401,7 @@ Result<std::unique_ptr<io::Socket>> SimNetwork::connect(io::Wait& wait, const io
   found->second->backlog.emplace_back(connection, 1);
   found->second->acceptors.wake_one();
   auto socket = std::make_unique<SimSocket>(process_, connection, 0);
-  VERITY_TRY(wait.sleep(core.latency()));
+  VERITY_TRY(wait.sleep(core.latency(process_.host(), target.host)));
   if (process_.is_crashed()) return crashed("connecting");
   return socket;
 }

@@ -63,6 +63,8 @@ class NetworkCore {
   void cut(const NetworkLink& link);
   // All links; outside of all fibers.
   void mend();
+  // What this host sends and gets takes so many times as long; 1: as usual.
+  void slow_down(const std::string& host, std::uint64_t times);
 
  private:
   friend class SimNetwork;
@@ -70,7 +72,8 @@ class NetworkCore {
   friend class SimSocket;
   friend struct detail::Connection;
 
-  Duration latency();
+  Duration latency(const std::string& from, const std::string& to);
+  Duration latency(const detail::Connection& connection);
   Duration transmission(std::size_t bytes) const;
   // Now, or when the link is mended.
   void arrive(const detail::Connection& connection, int from_side, std::move_only_function<void()> what);
@@ -88,6 +91,7 @@ class NetworkCore {
   std::uint64_t connection_sequence_ = 0;
   std::size_t open_sockets_ = 0;
   std::set<NetworkLink> cut_;
+  std::map<std::string, std::uint64_t> slowness_;      // by host
   std::vector<std::move_only_function<void()>> held_;  // by cut links, in order
 };
 

@@ -3,6 +3,7 @@
 #include "sim/cluster.h"
 #include "sim/destroyed_majority.h"
 #include "sim/history.h"
+#include "sim/latency_trial.h"
 #include "sim/network.h"
 #include "sim/workload.h"
 #include "sim/world.h"
@@ -45,6 +46,7 @@ class Run {
   void disturb();
   void heal();
   void destroy_majority();
+  void measure_latency();
   void check_liveness();
   void heal_the_rest();
   void audit(std::string_view which);
@@ -59,6 +61,7 @@ class Run {
   Cluster cluster_;
   Workload work_;
   bool probe_answered_ = false;
+  std::string measured_;
   std::uint64_t disturbances_ = 0;
 };
 
@@ -135,6 +138,14 @@ void Run::destroy_majority() {
       world_, cluster_, work_, prng_,
       [this](const auto& done, Duration within, const auto& otherwise) { expect(done, within, otherwise); })
       .go();
+}
+
+void Run::measure_latency() {
+  LatencyTrial trial(
+      world_, cluster_, work_, scenario_, prng_,
+      [this](const auto& done, Duration within, const auto& otherwise) { expect(done, within, otherwise); });
+  trial.go();
+  measured_ = trial.report();
 }
 
 // ---- verdicts
@@ -218,6 +229,7 @@ RunResult Run::result() {
   result.verdict = result.failure                   ? "FAILED"
                    : cluster_.has_refused_rightly() ? "refused: " + cluster_.refusal()
                                                     : "survived";
+  result.measured = measured_;
   result.simulated = world_.now() - Instant{};
   result.boots = cluster_.boots();
   result.requests = work_.requests();
@@ -236,7 +248,7 @@ RunResult Run::go() {
   world_.trace().line(world_.now(), "world", scenario_.describe());
   cluster_.look_after();
   work_.start();
-  let_faults_happen();
+  scenario_.measures_latency ? measure_latency() : let_faults_happen();
   check_views();
   if (!is_over()) scenario_.destroys_majority ? destroy_majority() : heal();
   check_liveness();

@@ -18,8 +18,9 @@ namespace verity::sim {
 struct RunResult {
   std::optional<std::string> failure;
   std::string digest;
-  std::string about;    // the scenario as drawn
-  std::string verdict;  // "survived", "refused: …"
+  std::string about;     // the scenario as drawn
+  std::string verdict;   // "survived", "refused: …"
+  std::string measured;  // lines of what was measured, if that was the subject
   Duration simulated{};
   std::uint64_t boots = 0;
   std::uint64_t requests = 0;

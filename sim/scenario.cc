@@ -300,6 +300,27 @@ const std::vector<Entry>& entries() {
          s.destroys_majority = true;
          s.setup.node.sync_mode = sometimes_async(s.seed);
        }},
+      {{"latency", "what clients of the others notice of a node that is down or slow"},
+       {},
+       DamageClass::none,
+       [](Scenario& s) {
+         s.measures_latency = true;
+         s.faults = {};
+         s.faults.lasts = 800ms;
+         s.work.clients = s.work.subscribers = s.work.native_writers = s.work.native_followers = 0;
+         s.work.tenants = 1;
+         s.work.leaves = 0;
+         s.work.data_bytes = std::min<std::uint64_t>(s.work.data_bytes, 200);
+         // A load that is far from any limit.
+         s.setup.node.segment_bytes = 4 * MiB;
+         s.setup.node.tuning.flush_bytes_max = 64 * KiB;
+         s.setup.node.tuning.queue_entries_max = 200;
+         s.setup.node.tuning.queue_bytes_max = 1 * MiB;
+         s.setup.node.tuning.sessions_max = 100;
+         s.setup.node.tuning.session_requests_kept = 64;
+         s.network.latency = s.network.latency / 4;
+         s.network.pipe_bytes = 64 * KiB;
+       }},
       {{"upgrade", "nodes of a cluster go to the next release and back, one by one, until it is activated"},
        {{other_release, 6}, {damage, 0}},
        DamageClass::none,
@@ -358,7 +379,9 @@ NodeSetup Scenario::setup_of(std::uint64_t node) const {
   its.clock.drift_ppb = static_cast<std::int64_t>(prng.below(400'000)) - 200'000;
   its.clock.skew = milliseconds(prng.below(20'000)) - 10s;
   if (clocks_are_kept) its.clock.skew = its.clock.skew / 100;
-  its.disk.sync_latency = setup.disk.sync_latency * static_cast<std::int64_t>(prng.between(1, 4)) / 2;
+  const auto halves = static_cast<std::int64_t>(prng.between(1, 4));
+  // But where one is to stand for another, they are.
+  if (!measures_latency) its.disk.sync_latency = setup.disk.sync_latency * halves / 2;
   return its;
 }
 
@@ -408,7 +431,8 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   scenario.faults.interval = milliseconds(rest.between(100, 2000));
   if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
   if (name == cluster_name || name == repair_name || name == "lost_disks" || name == "async_cluster" ||
-      name == "slow_links" || name == "growth" || name == "destroyed_majority" || name == "upgrade")
+      name == "slow_links" || name == "growth" || name == "destroyed_majority" || name == "latency" ||
+      name == "upgrade")
     draw_cluster(prng.fork("cluster"), scenario);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;

@@ -94,6 +94,7 @@ struct Scenario {
   bool destroys_majority = false;  // when the faults end (destroyed_majority.h)
   bool keeps_views = false;        // nothing happens that would need another leader
   bool copies_disks = false;       // and puts old copies back, as another way to lose a disk
+  bool measures_latency = false;   // instead of any other fault (latency_trial.h)
   bool clocks_are_kept = false;    // those of a majority show the time of day; only the others jump
   NodeSetup setup;                 // of node 1, and what it has in common with the others
   NetworkOptions network;

@@ -113,6 +113,14 @@ void Workload::start_probe(std::function<void()> done) {
   });
 }
 
+void Workload::start_timed(std::uint64_t clients_per_node, Duration interval) {
+  for (std::uint64_t i = 0; i < clients_per_node * crowd_.scenario.nodes; ++i) {
+    spawn("timed", i, [this, i, interval](io::Wait& wait, Client& client) {
+      append_on_time(wait, client, 1 + i % crowd_.scenario.nodes, interval, timed_);
+    });
+  }
+}
+
 void Workload::start_audit() {
   audited_ = false;
   spawn("auditor", ++crowd_.key_sequence,

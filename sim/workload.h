@@ -3,10 +3,12 @@
 #pragma once
 
 #include "sim/client.h"
+#include "sim/stopwatch.h"
 
 #include <cstdint>
 #include <functional>
 #include <string_view>
+#include <vector>
 
 namespace verity::sim {
 
@@ -40,6 +42,10 @@ class Workload {
   // One append that must succeed; for liveness.
   void start_probe(std::function<void()> done);
 
+  // Clients that append to each of the nodes every `interval`, and how long each append took.
+  void start_timed(std::uint64_t clients_per_node, Duration interval);
+  const std::vector<TimedAppend>& timed_appends() const { return timed_; }
+
   std::uint64_t requests() const { return crowd_.requests; }
 
  private:
@@ -48,6 +54,7 @@ class Workload {
 
   Crowd crowd_;
   bool audited_ = false;
+  std::vector<TimedAppend> timed_;
 };
 
 }  // namespace verity::sim

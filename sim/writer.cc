@@ -53,7 +53,8 @@ Writer::Step Writer::attempt(io::Wait& wait, Attempts& attempts, const HttpReque
     return Step::again;
   }
   const Instant asked = client_.now();
-  const auto response = client_.ask(wait, http, client_.prng.chance(1, 40) ? 10ms : client_.patience());
+  const bool is_hasty = temper_ == Temper::hasty && client_.prng.chance(1, 40);
+  const auto response = client_.ask(wait, http, is_hasty ? 10ms : client_.patience());
   if (!response) {
     const bool is_unknown = !client_.http.nothing_sent() || attempts.may_be_under_way;
     if (is_unknown && unknown() == Step::settled) return Step::settled;

@@ -11,7 +11,11 @@ namespace verity::sim {
 
 class Writer {
  public:
-  explicit Writer(Client& client) : client_(client) {}
+  enum class Temper : std::uint8_t {
+    hasty,  // now and then it does not wait for an answer
+    patient,
+  };
+  explicit Writer(Client& client, Temper temper = Temper::hasty) : client_(client), temper_(temper) {}
 
   void append(io::Wait& wait);
   bool can_repeat() const { return !repeatable_.empty(); }
@@ -39,6 +43,7 @@ class Writer {
   bool acknowledge(std::uint64_t id, const HttpResponse& response, Instant sent);
 
   Client& client_;
+  const Temper temper_;
   // Recent requests with keys that were acknowledged.
   std::vector<std::pair<std::uint64_t, HttpRequest>> repeatable_;
 };

@@ -20,6 +20,7 @@ bool is_written(std::ofstream& file, const std::string& path) {
 void print(const sim::RunResult& result, double took) {
   std::printf("%s\n", result.about.c_str());
   if (result.failure) std::printf("%s", result.last_lines.c_str());
+  std::printf("%s", result.measured.c_str());
   std::printf(
       "%s: %llu boots, %llu requests, %llu acknowledged, %llu lost, %llu faults of the disk; %.3f s "
       "simulated in %.3f s\n",
