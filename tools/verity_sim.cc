@@ -47,6 +47,8 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_flag("--shrink", options.shrink,
                "looks for the smallest scenario that fails as this seed does (--minutes, at most: 5)");
+  app.add_flag("--probes", options.probes,
+               "says which of the named rare places in the code the runs came to, and which never");
   app.add_flag("--quiet", options.quiet, "no progress on standard error");
   app.add_option(
       "--check-history", history,

@@ -7,6 +7,7 @@
 #include "engine/consensus/replica.h"
 
 #include "io/base/assert.h"
+#include "io/base/probe.h"
 
 #include <algorithm>
 
@@ -29,6 +30,7 @@ void Replica::forget(const Forget& input) {
   if (status_ != Status::primary || input.member == options_.self) return;
   const Membership& membership = journal_.membership();
   if (membership.unsettled && membership.unsettled->newcomers.contains(input.member)) {
+    VERITY_PROBE("members: a newcomer is gone before its change is settled");
     leading_.gone.add(input.member);
     return settle_change();
   }
@@ -116,6 +118,7 @@ void Replica::on(const Member& from, const WholeLog& m) {
   const StartView target{
       .view = m.view, .committed = m.committed, .committed_hash = m.committed_hash, .tail = m.tail};
   if (lacks_committed(target)) return ignore_message(from, m, "without what is committed");
+  VERITY_PROBE("members: a learner takes a log outside any view");
   begin_filling(
       {.source = from, .target = target, .committed = m.committed, .log_view = m.log_view, .adopts = true});
 }
@@ -124,6 +127,7 @@ void Replica::on(const Member& from, const WholeLog& m) {
 // filled learns it from the log it gets.
 void Replica::learn_committed(Position committed, const Sha256Digest& hash) {
   if (filling_ || committed > journal_.durable() || journal_.hash_at(committed) != hash) return;
+  if (committed > journal_.committed()) VERITY_PROBE("members: a learner tells what is committed");
   commit(committed);
   if (status_ == Status::primary) advance_commit();
 }
@@ -136,6 +140,7 @@ void Replica::leave_if_removed() {
   if (!is_learner() || membership.unsettled || !membership.before.contains(options_.self)) return;
   if (membership.settled_at <= membership.changed_at || membership.settled_at > journal_.committed()) return;
   if (status_ == Status::primary) stop_leading();
+  VERITY_PROBE("members: a node learns that it is none any more");
   status_ = Status::removed;
   suspicion_ = {};
   electing_ = {};

@@ -1,5 +1,7 @@
 #include "engine/consensus/choose_log.h"
 
+#include "io/base/probe.h"
+
 #include <algorithm>
 #include <tuple>
 
@@ -35,6 +37,7 @@ std::variant<ChosenLog, NotYet> choose_log(const Member& candidate, const std::m
   };
   Membership membership = membership_of(best->second, committed);
   if (!membership.is_voter(best->first)) {
+    VERITY_PROBE("election: the best log is of a node that has left");
     // A node that has left has the best log. The change is committed, and nobody needs what it alone has: the best log of a
     // majority of those who vote now holds the rest.
     if (!elects(membership)) return NotYet{"no majority"};
@@ -60,8 +63,10 @@ std::variant<ChosenLog, NotYet> choose_log(const Member& candidate, const std::m
     for (const auto& [voter, vote] : votes) {
       if (vote.head() <= head && !vote.unknown_from && membership.is_voter(voter)) never_had.add(voter);
     }
-    if (!membership.blocks(head.next(), never_had))
+    if (!membership.blocks(head.next(), never_had)) {
+      VERITY_PROBE("election: it waits for who never had what may be lost");
       return NotYet{"somebody may have lost entries beyond the best log"};
+    }
   }
   return ChosenLog{best->first, committed};
 }

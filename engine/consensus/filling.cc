@@ -3,6 +3,7 @@
 #include "engine/consensus/replica.h"
 
 #include "io/base/assert.h"
+#include "io/base/probe.h"
 
 #include <algorithm>
 
@@ -46,6 +47,7 @@ void Replica::replace(Position first, std::deque<EntryInfo> entries) {
   if (appends) {
     effects_.push_back(AppendLog{journal_.generation(), list});
   } else {
+    VERITY_PROBE("filling: a suffix of the log is replaced");
     effects_.push_back(ReplaceLog{journal_.generation(), first, list});
   }
 }
@@ -84,6 +86,7 @@ void Replica::on(const Member& from, const Fetched& m) {
   Filling& filling = *filling_;
   // On a slow link answers come in later views than the questions; most of what they bring is the same in all.
   const bool is_answer = filling.source == from && m.view == promises_.view;
+  if (!is_answer) VERITY_PROBE("filling: what was asked for in an earlier view arrives");
   const StartView& target = filling.target;
   bool grew = false;
   for (const EntryInfo& entry : m.range.entries) {
@@ -127,6 +130,7 @@ void Replica::take_committed() {
   if (filling.got.empty() || filling.got.size() < options_.batch_entries_max ||
       filling.got.back().position > filling.target.committed)
     return;
+  VERITY_PROBE("filling: what is committed does not wait for the rest");
   const Position first = filling.common.next();
   filling.common = filling.got.back().position;
   replace(first, std::move(filling.got));
@@ -138,6 +142,7 @@ void Replica::take_committed() {
 // finished.
 void Replica::give_up_filling() {
   if (!filling_ || filling_->written) return;
+  VERITY_PROBE("filling: a silent source is given up");
   filling_.reset();
   ++in_vain_;
   electing_.votes.clear();  // who is still there votes again
@@ -158,8 +163,10 @@ void Replica::finish_filling() {
   Promises promises = promises_;
   promises.log_view = filling_->log_view;
   if (filling_->log_view > promises_.log_view) {
+    if (promises.unknown_from) VERITY_PROBE("unknown: a later view settles it");
     promises.unknown_from.reset();  // what a later view did not begin with was never committed
   } else if (promises.unknown_from) {
+    VERITY_PROBE("unknown: it stays so in a view that was held before");
     // The log of a view that it held before, as it was then: of what came since it may have acknowledged some.
     promises.unknown_from = std::max(*promises.unknown_from, target.head().next());
   }

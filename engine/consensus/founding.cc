@@ -1,5 +1,7 @@
 #include "engine/consensus/founding.h"
 
+#include "io/base/probe.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -51,7 +53,10 @@ void Founding::meet(const Member& peer, const FoundingDraw& draw) {
   // A record that names a disk that is gone can no longer be accepted by all.
   const bool is_void =
       draws() && !promises_.is_member && promises_.accepted && !promises_.accepted->members.contains(peer);
-  if (is_void) begin_round(draw);
+  if (is_void) {
+    VERITY_PROBE("founding: a record names a disk that is gone, and another round begins");
+    begin_round(draw);
+  }
 }
 
 void Founding::save(FoundingPromises promises) {
@@ -132,6 +137,7 @@ void Founding::count() {
 
 void Founding::become_member(const FoundingRecord& record) {
   if (!record.members.contains(self_)) {
+    VERITY_PROBE("founding: a blank disk learns that there is a cluster without it");
     effects_.push_back(FoundingStranger{record});
     return;
   }

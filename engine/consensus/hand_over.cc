@@ -3,6 +3,8 @@
 // after its sender has given up.
 #include "engine/consensus/replica.h"
 
+#include "io/base/probe.h"
+
 namespace verity::consensus {
 
 void Replica::hand_over(const HandOver& input) {
@@ -19,6 +21,7 @@ void Replica::on(const Member& from, const TakeOver& m) {
   if (status_ != Status::backup || !is_saved())
     return ignore_message(from, m, "the log of the view is not here yet");
   if (!journal_.membership().is_voter(options_.self)) return ignore_message(from, m, "without a vote");
+  VERITY_PROBE("hand-over: a backup takes over");
   MemberSet self;
   self.add(options_.self);
   raise_view(next_view(promises_.view, self));

@@ -2,6 +2,7 @@
 #include "engine/consensus/replica.h"
 
 #include "io/base/assert.h"
+#include "io/base/probe.h"
 
 #include <algorithm>
 
@@ -159,6 +160,7 @@ bool Replica::has_lost_bulk(Progress& progress, Position head) const {
   }
   if (head >= progress.bulk_until) return false;
   if (leading_.round - progress.bulk_since < options_.bulk_patience << progress.bulk_doublings) return false;
+  VERITY_PROBE("catching up: bulk that takes too long counts as lost");
   progress.bulk_since = leading_.round;
   progress.bulk_window = 1;
   progress.bulk_doublings = std::min(progress.bulk_doublings + 1, bulk_doublings_max);
@@ -174,7 +176,10 @@ void Replica::on(const Member& from, const PrepareOk& m) {
   if (hash && *hash != m.hash) return ignore_message(from, m, "another entry");
   Progress& progress = known->second;
   // Started again without what it may have acknowledged before: that counts no longer.
-  if (m.start != 0 && m.start != progress.start) progress.acked = m.durable;
+  if (m.start != 0 && m.start != progress.start) {
+    VERITY_PROBE("unknown: what a backup acknowledged before counts no longer");
+    progress.acked = m.durable;
+  }
   progress.acked = std::max(progress.acked, m.durable);
   progress.next = std::max(progress.next, m.durable.next());
   progress.round = std::max(progress.round, m.round);
@@ -288,8 +293,10 @@ void Replica::on(const Member& from, const Prepare& m) {
 void Replica::on(const Member& from, const Heartbeat& m) {
   // This node has named a disk of that id that is gone, and may name no other in this view: only a later one has room for it.
   // Nothing rests on why a view is raised.
-  if (status_ == Status::changing && from.id == primary_id(m.view) && !is_primary_of_view(from))
+  if (status_ == Status::changing && from.id == primary_id(m.view) && !is_primary_of_view(from)) {
+    VERITY_PROBE("election: a node stands aside, having named a disk that is gone");
     return raise_view(next_view(promises_.view, journal_.membership().everyone()));
+  }
   if (!is_primary_of_view(from)) return ignore_message(from, m, "not from the primary");
   // It has whatever a learner may need. Whoever else was asked may be silent, and a node that hears its primary gives up nothing.
   if (filling_ && filling_->adopts) give_up_filling();
@@ -326,6 +333,7 @@ void Replica::acknowledge() {
 // primary had when it answered this start, nothing is missing.
 void Replica::settle_unknown() {
   if (!promises_.unknown_from || !following_.owed || journal_.durable() < *following_.owed) return;
+  VERITY_PROBE("unknown: an answer to this start settles it");
   Promises promises = promises_;
   promises.unknown_from.reset();
   save(promises);

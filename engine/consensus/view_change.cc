@@ -2,6 +2,7 @@
 // carries its log, the candidate begins the view with the best of a majority's logs.
 #include "engine/consensus/choose_log.h"
 #include "engine/consensus/replica.h"
+#include "io/base/probe.h"
 
 #include <algorithm>
 
@@ -66,6 +67,7 @@ void Replica::suspect_aloud() {
 void Replica::on(const Member& from, const Suspect& m) {
   if (is_learner() && status_ != Status::primary) return ask_for_log(from);
   if (!journal_.membership().is_voter(from)) {
+    VERITY_PROBE("election: a stranger suspects");
     // This node may be the one that has not heard of a change; told that it suspects as well, the other can go on.
     if (!suspicion_.strangers.add(from)) ignore_message(from, m, "not from a voter");
     return;
@@ -93,7 +95,7 @@ void Replica::raise_view(View view) {
   promises.primary = candidate_of(view);
   save(promises);
   effects_.push_back(LostPrimary{view});
-  ++in_vain_;
+  if (++in_vain_ > in_vain_at_once) VERITY_PROBE("election: patience grows");
   effects_.push_back(HeardPrimary{patience()});  // the election gets its time
 }
 
@@ -202,7 +204,10 @@ void Replica::on(const Member& from, const StartView& m) {
     if (filling_ && !filling_->adopts) return ignore_message(from, m, "being filled already");
   }
   if (lacks_committed(m)) return ignore_message(from, m, "without what is committed");
-  if (status_ == Status::primary) stop_leading();
+  if (status_ == Status::primary) {
+    VERITY_PROBE("election: a leader learns from the next one that it is deposed");
+    stop_leading();
+  }
   suspicion_ = {};
   electing_ = {};
   Promises promises = promises_;

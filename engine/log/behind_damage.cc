@@ -1,5 +1,7 @@
 #include "engine/log/behind_damage.h"
 
+#include "io/base/probe.h"
+
 #include <algorithm>
 
 namespace verity::log {
@@ -35,12 +37,16 @@ Result<BehindDamage> look_behind(io::Wait& wait, SegmentScanner& scanner, ScanSt
       break;
     }
     behind.known = std::max(behind.known, scanner.committed());
-    if (!hole.flushes.empty()) behind.holes.push_back(std::move(hole));
+    if (!hole.flushes.empty()) {
+      VERITY_PROBE("damage: something intact stands behind it");
+      behind.holes.push_back(std::move(hole));
+    }
   }
   const Position committed = std::max(checkpoint, scanner.committed());
   const auto lost = std::find_if(behind.holes.begin(), behind.holes.end(),
                                  [&](const Hole& hole) { return !is_acceptable(hole, committed); });
   if (lost == behind.holes.end()) return behind;
+  VERITY_PROBE("damage: what it hides may have been replaced by what follows");
   behind.end = std::move(lost->stop);
   behind.known = lost->known;
   behind.holes.erase(lost, behind.holes.end());

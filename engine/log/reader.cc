@@ -3,6 +3,7 @@
 #include "engine/log/offsets.h"
 #include "engine/log/segment_scanner.h"
 #include "io/base/assert.h"
+#include "io/base/probe.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
 #include "io/file.h"
@@ -109,10 +110,16 @@ Result<EntryPtr> LogReader::read_from_file(io::Wait& wait, Position position) {
   Result<EntryPtr> entry = read_extent(wait, **file, *extent, position);
   const auto is_settled = [&] { return entry || entry.error().code == ErrorCode::crashed; };
   // A device may serve once what stood there before, or nothing: damage is what it says twice.
-  if (!is_settled()) entry = read_extent(wait, **file, *extent, position);
+  if (!is_settled()) {
+    VERITY_PROBE("reads: an entry is read a second time");
+    entry = read_extent(wait, **file, *extent, position);
+  }
   if (is_settled()) return entry;
   if (table_.find(position) == nullptr) return not_there();
-  if (forgotten != forgotten_) return read_from_file(wait, position);  // of the old file and the new one
+  if (forgotten != forgotten_) {
+    VERITY_PROBE("reads: the file was put together again meanwhile");
+    return read_from_file(wait, position);  // of the old file and the new one
+  }
   return damaged({name, extent->begin, position, entry.error().message});
 }
 

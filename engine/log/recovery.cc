@@ -4,6 +4,7 @@
 #include "engine/log/segment_files.h"
 #include "engine/log/uncommitted_tail.h"
 #include "io/base/aligned_buffer.h"
+#include "io/base/probe.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
 #include "io/file.h"
@@ -137,7 +138,9 @@ Result<Recovery::Opened> Recovery::open(std::string_view name) {
   Result<DecodedSegmentHeader> decoded = read_segment_header(wait_, *file);
   if (!decoded) return std::unexpected(std::move(decoded.error()).within(in_log(name)));
   opened.header = decoded->header;
-  if (decoded->one_copy_damaged) {  // by a device, or by a crash while it was written
+  if (decoded->one_copy_damaged) {
+    VERITY_PROBE("start: one copy of a segment header is damaged");
+    // by a device, or by a crash while it was written
     const Status mended =
         input_.read_only ? Status() : rewrite_segment_header(wait_, directory_, name, decoded->header);
     if (!mended && mended.error().code == ErrorCode::crashed) return std::unexpected(mended.error());
@@ -189,8 +192,10 @@ Status Recovery::settle_names() {
   if (!names_.current && !next_has_header && !input_.read_only && !in_cluster()) {
     return fail(ErrorCode::corrupt, in_log(current_segment_name) + " is missing" + std::string(way_out));
   }
-  if (next_has_header && !names_.current)
+  if (next_has_header && !names_.current) {
+    VERITY_PROBE("start: a crash came between the two renames of a switch");
     current_name_ = next_segment_name;  // where a read-only start finds it
+  }
   if (!next_has_header || input_.read_only) return {};
   // What a process that was killed wrote last may be in memory only: header and names are durable before they are built
   // upon.
@@ -213,10 +218,12 @@ Status Recovery::read_current_header() {
     info.header = opened->header;
     VERITY_TRY(check_place(current_segment_name, info.header, sequence));
   } else if (opened.error().code == ErrorCode::not_found && in_cluster()) {
+    VERITY_PROBE("start: the current segment is missing");
     VERITY_TRY(make_current(sequence, info.header));
   } else if (is_lost(opened.error())) {
     if (!in_cluster()) VERITY_TRY(report({in_log(current_segment_name), 0, {}, opened.error().message}));
     VERITY_TRY_ASSIGN(info.header, reconstruct(current_name_, sequence));
+    VERITY_PROBE("start: the header of the current segment is made from its flushes");
     header_lost_ = true;
   } else {
     return std::unexpected(opened.error());
@@ -590,7 +597,10 @@ Status Recovery::end_current(const ScanStop& stop, UncommittedTail& tail) {
   }
   // Before the zeros: with the damage gone and nothing in its place, what was replaced would be alive again. It is one
   // block, so it is there or not; what still stands behind it is found damaged once more.
-  if (doubtful_) VERITY_TRY(write_replace());
+  if (doubtful_) {
+    VERITY_PROBE("start: what a lost end may have replaced is cut off");
+    VERITY_TRY(write_replace());
+  }
   VERITY_TRY(zero_range(wait_, *result_.current, info.end_offset, zeros_end));
   if (header_lost_ && in_cluster()) {
     VERITY_TRY(write_segment_header(wait_, *result_.current, info.header));
@@ -598,6 +608,7 @@ Status Recovery::end_current(const ScanStop& stop, UncommittedTail& tail) {
                             ": both copies of the segment header were damaged; made anew from the flushes");
   }
   if (stop.verdict == Verdict::torn) {
+    VERITY_PROBE("start: a torn flush is dropped");
     result_.notes.push_back(in_log(current_segment_name) + " at offset " + std::to_string(stop.offset) +
                             ": dropped a torn flush that was never acknowledged (" + stop.what + ")");
   }

@@ -2,6 +2,7 @@
 
 #include "engine/log/segment_files.h"
 #include "engine/log/segment_scanner.h"
+#include "io/base/probe.h"
 #include "io/directory.h"
 #include "io/fiber/loop.h"
 #include "io/file.h"
@@ -61,7 +62,10 @@ Status Scrubber::scrub(io::Wait& wait, const SegmentInfo& segment) {
   VERITY_TRY_ASSIGN(const ByteCount size, file->size(wait));
   const Result<DecodedSegmentHeader> header = read_segment_header(wait, *file);
   if (!header) return std::unexpected(header.error());
-  if (header->one_copy_damaged) VERITY_TRY(mend_header(wait, name, header->header));
+  if (header->one_copy_damaged) {
+    VERITY_PROBE("scrubber: one copy of a segment header is damaged");
+    VERITY_TRY(mend_header(wait, name, header->header));
+  }
   SegmentScanner scanner(*file, segment.header, size, Position{segment.end_position.value - 1});
   while (true) {
     const ByteCount before = scanner.offset();

@@ -4,6 +4,7 @@
 #include "engine/log/segment_scanner.h"
 #include "engine/log/uncommitted_tail.h"
 #include "io/base/aligned_buffer.h"
+#include "io/base/probe.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
 #include "io/file.h"
@@ -230,7 +231,10 @@ Result<RepairedSegment> repair_segment(io::Wait& wait, io::Directory& directory,
                                        const SegmentRepair& repair) {
   Result<RepairedSegment> done = Repair(wait, directory, repair).run(true);
   // What is left of it may have been replaced by what is lost.
-  if (!done && done.error().code == ErrorCode::corrupt) done = Repair(wait, directory, repair).run(false);
+  if (!done && done.error().code == ErrorCode::corrupt) {
+    VERITY_PROBE("repair: what is left of a segment does not fit");
+    done = Repair(wait, directory, repair).run(false);
+  }
   return done;
 }
 

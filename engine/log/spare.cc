@@ -1,6 +1,7 @@
 #include "engine/log/spare.h"
 
 #include "engine/log/segment_files.h"
+#include "io/base/probe.h"
 #include "io/fiber/loop.h"
 #include "io/file.h"
 #include "io/logger.h"
@@ -37,6 +38,7 @@ void SpareSegment::run(io::Wait& wait) {
       changed_.notify_all();
       continue;
     }
+    VERITY_PROBE("segments: there is no spare one");
     if (!problem_) {
       logger_.log(io::LogLevel::warn, "verity_log", "cannot prepare the next segment; trying again",
                   {{"error", made.error().describe()}});

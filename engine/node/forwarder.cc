@@ -1,6 +1,7 @@
 #include "engine/node/forwarder.h"
 
 #include "io/base/assert.h"
+#include "io/base/probe.h"
 #include "io/fiber/loop.h"
 #include "io/logger.h"
 #include "io/random.h"
@@ -79,6 +80,7 @@ Outcome<Bytes> Forwarder::ask(io::Wait& wait, const consensus::Member& leader, Q
   io::Wait patient = wait.within(answer_patience);
   ignore(io::to_status(waiter.park(patient), "the leader's answer"), "what came is in the question");
   if (asked->second.is_deposed && !asked->second.answer && !stopping_ && !can_be_asked_again(kind)) {
+    VERITY_PROBE("forwarding: the last words of a deposed leader are waited for");
     io::Waiter again;
     asked->second.waiter = &again;
     io::Wait brief = patient.within(deposed_patience);
@@ -116,6 +118,7 @@ void Forwarder::take_question(const consensus::Member& from, ByteView payload) {
                   std::unexpected(make_refusal(RefusalCode::not_leader, "the node stops; nothing was done")));
   }
   if (serving_ >= serving_max) {
+    VERITY_PROBE("forwarding: the leader answers too many");
     return answer(
         from, *number,
         std::unexpected(make_refusal(RefusalCode::overloaded, "the leader answers too many other nodes")));

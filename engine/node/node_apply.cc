@@ -4,6 +4,7 @@
 #include "engine/node/derived_checkpoint.h"
 #include "engine/node/node_impl.h"
 
+#include "io/base/probe.h"
 #include "io/clock.h"
 #include "io/directory.h"
 #include "io/fiber/loop.h"
@@ -89,7 +90,10 @@ Status NodeImpl::checkpoint(io::Wait& wait) {
   while (std::min(log_.durable(), log_.committed()) < taken_at) {
     if (failure_) return std::unexpected(*failure_);
     // A log that has stopped may have given up what the others have committed; the next start gets it from them.
-    if (!log_.is_writable()) return {};
+    if (!log_.is_writable()) {
+      VERITY_PROBE("checkpoints: given up, because the log has stopped");
+      return {};
+    }
     VERITY_TRY(wait.sleep(1ms));
   }
   // What a checkpoint knows the nodes of is not derived again.
@@ -143,6 +147,7 @@ void NodeImpl::rebuild(io::Wait& wait) {
   if (*damage) {
     // An index that ends there would answer as if nothing followed, so nothing is answered from it.
     note_damage(**damage);
+    VERITY_PROBE("index: it cannot be derived beyond damage");
     underivable_ = true;
     return;
   }

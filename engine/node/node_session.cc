@@ -2,6 +2,7 @@
 // later leader knows it.
 #include "engine/node/node_impl.h"
 
+#include "io/base/probe.h"
 #include "io/directory.h"
 #include "io/fiber/loop.h"
 #include "io/file.h"
@@ -94,8 +95,10 @@ std::optional<Outcome<AppendReceipt>> NodeImpl::find_in_session(io::Wait& wait,
   if (!settled) return std::nullopt;
   switch (settled->fate) {
     case Fate::carried_out:
+      VERITY_PROBE("sessions: what was carried out is asked for again");
       return replay_request(wait, settled->position, request);
     case Fate::given_up:
+      VERITY_PROBE("sessions: what was given up is asked for again");
       return std::unexpected(make_refusal(RefusalCode::request_given_up,
                                           describe(asked) + " was refused before; nothing was done"));
     case Fate::forgotten:

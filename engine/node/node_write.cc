@@ -3,6 +3,7 @@
 #include "engine/node/node_impl.h"
 
 #include "engine/tenant/names.h"
+#include "io/base/probe.h"
 #include "io/clock.h"
 #include "io/directory.h"
 #include "io/fiber/loop.h"
@@ -100,6 +101,7 @@ void NodeImpl::settle_waiting(const log::Entry& applied) {
   std::erase_if(waiting_, [&](Waiting* waiting) {
     if (waiting->position > applied.position()) return false;
     const bool is_it = !waiting->hash || *waiting->hash == applied.hash();
+    if (!is_it) VERITY_PROBE("appends: another entry came to stand at its place");
     waiting->fate = is_it ? Waiting::Fate::applied : Waiting::Fate::replaced;
     waiting->waiter->wake();
     return true;
@@ -194,6 +196,7 @@ Refusal NodeImpl::uphold(io::Wait& wait, Refusal refusal) {
     return make_refusal(RefusalCode::cancelled,
                         "the request was given up before it was known whether it can be carried out");
   }
+  VERITY_PROBE("appends: what was refused by what was seen is not certain");
   Refusal retreat = make_refusal(RefusalCode::not_leader,
                                  "a majority did not confirm that this node leads; nothing was done");
   retreat.retry_after = 1s;
@@ -250,6 +253,7 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
   if (std::max<std::uint64_t>(log_.queued_entries(), uncommitted) >= tuning.queue_entries_max ||
       std::max(log_.queued_bytes(), replicator_->uncommitted_bytes()) + body.size() >
           tuning.queue_bytes_max) {
+    VERITY_PROBE("appends: too much is queued");
     ++metrics_.refused_overloaded_total;
     Refusal refusal =
         make_refusal(RefusalCode::overloaded, "too much is waiting to be written and committed");

@@ -1,5 +1,7 @@
 #include "engine/node/own_session.h"
 
+#include "io/base/probe.h"
+
 #include <algorithm>
 
 namespace verity::node {
@@ -19,6 +21,7 @@ Outcome<SessionRequest> OwnSession::take(io::Wait& wait) {
       return SessionRequest{.session = session->first, .number = numbers.last};
     }
     if (sessions_.size() >= sessions_max) {
+      VERITY_PROBE("sessions: a node's own are all full");
       if (!has_room_.wait(wait)) return cancelled();
       continue;
     }

@@ -3,6 +3,7 @@
 #include "engine/node/message_codec.h"
 #include "engine/node/release.h"
 #include "io/base/assert.h"
+#include "io/base/probe.h"
 #include "io/clock.h"
 #include "io/fiber/loop.h"
 #include "io/logger.h"
@@ -173,6 +174,7 @@ Result<std::vector<log::EntryPtr>> Repairer::fetch(io::Wait& wait, Position firs
     is_misfit = true;
   }
   if (is_misfit) {
+    VERITY_PROBE("repair: what others have does not follow");
     return fail(ErrorCode::corrupt, "what other nodes have at position " + first.describe() +
                                         " does not follow what is before it here");
   }

@@ -6,6 +6,7 @@
 #include "engine/node/message_codec.h"
 #include "engine/node/repairer.h"
 #include "io/base/assert.h"
+#include "io/base/probe.h"
 #include "io/clock.h"
 #include "io/directory.h"
 #include "io/fiber/loop.h"
@@ -239,7 +240,10 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
     if (on_other_message) on_other_message(from, type, payload);
     return;
   }
-  if (!boots_.counts(from)) return;
+  if (!boots_.counts(from)) {
+    VERITY_PROBE("old copies: nothing counts before the start it is of is written down");
+    return;
+  }
   Result<consensus::Message> message = decode(type, payload, known_.newest, from.id);
   if (!message) {
     world_.logger.log(io::LogLevel::warn, log_target, "a message that makes no sense was ignored",
@@ -251,6 +255,7 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
       heard_committed_ = std::max(heard_committed_, heartbeat->committed);
   }
   if (activation_.admits(*message)) return step(consensus::Receive{from, std::move(*message)});
+  VERITY_PROBE("releases: entries come before it is known that theirs is active");
   saves_work_.notify_one();
 }
 
@@ -295,7 +300,10 @@ void Replicator::run_timers(io::Wait& wait) {
     }
     const Instant now = wait.now();
     // A loop that did not run has heard nobody: that is not the primary's silence.
-    if (now - due > options_.heartbeat_interval) draw_election_timeout();
+    if (now - due > options_.heartbeat_interval) {
+      VERITY_PROBE("election: a node that did not run suspects nobody");
+      draw_election_timeout();
+    }
     if (now >= heartbeat_at_) {
       heartbeat_at_ = now + options_.heartbeat_interval;
       step(consensus::HeartbeatDue{});

@@ -3,6 +3,7 @@
 #include "engine/log/checksum.h"
 #include "io/base/aligned_buffer.h"
 #include "io/base/assert.h"
+#include "io/base/probe.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
 #include "io/file.h"
@@ -280,6 +281,7 @@ Result<LoadedState> load_state(io::Wait& wait, io::Directory& meta, bool read_on
   const bool first_counts = copies[0] && (!copies[1] || copies[0]->sequence >= copies[1]->sequence);
   loaded.state = first_counts ? *copies[0] : *copies[1];
   if (!copies[0] || !copies[1]) {
+    VERITY_PROBE("start: one copy of the node's state is bad");
     loaded.notes.push_back(problems + "the other copy is used" + (read_only ? "" : ", and copied over it"));
   }
   if (read_only) return loaded;

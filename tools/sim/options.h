@@ -24,6 +24,7 @@ struct Options {
   std::string page;
   std::vector<std::string> assignments;  // of --set
   bool shrink = false;
+  bool probes = false;
   bool quiet = false;
 };
 

@@ -1,5 +1,7 @@
 #include "tools/sim/pool.h"
 
+#include "tools/sim/probes.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
@@ -31,7 +33,7 @@ std::string scenario_for(const Options& options, std::uint64_t index) {
 }
 
 // What a worker tells, one line each:  B index seed scenario | E index seconds simulated boots acked lost damages refused |
-// F index text
+// F index text | P count probe
 struct Worker {
   pid_t pid = 0;
   int from = -1;
@@ -87,6 +89,8 @@ void tell(int to, const std::string& line) {
         result.verdict.starts_with("refused") ? 1 : 0);
     tell(to, line);
   }
+  for (const auto& [probe, count] : count_probes())
+    tell(to, "P " + std::to_string(count) + " " + probe + "\n");
   ::_exit(0);
 }
 
@@ -193,7 +197,11 @@ class Pool {
     char kind = 0;
     std::uint64_t index = 0;
     in >> kind >> index;
-    if (kind == 'B') {
+    if (kind == 'P') {
+      std::string name;
+      std::getline(in >> std::ws, name);
+      probes_[name] += index;
+    } else if (kind == 'B') {
       in >> worker.seed >> worker.scenario;
       worker.busy = true;
     } else if (kind == 'E') {
@@ -264,6 +272,7 @@ class Pool {
         static_cast<unsigned long long>(totals_.boots), static_cast<unsigned long long>(totals_.acked),
         static_cast<unsigned long long>(totals_.lost), static_cast<unsigned long long>(totals_.damages),
         static_cast<unsigned long long>(totals_.refused));
+    if (!failure_ && options_.probes) print_probes(probes_);
     if (!failure_) return 0;
     std::printf("FAILED %s\nReplay: %s\n", failure_->text.c_str(),
                 replay_line(failure_->seed, failure_->scenario, options_.assignments).c_str());
@@ -275,6 +284,7 @@ class Pool {
   double shown_at_ = 0;
   std::vector<Worker> workers_;
   Totals totals_;
+  ProbeCounts probes_;
   std::optional<Failure> failure_;
 };
 

@@ -1,6 +1,7 @@
 #include "tools/sim/single.h"
 
 #include "sim/trace_page.h"
+#include "tools/sim/probes.h"
 #include "tools/sim/shrink_command.h"
 
 #include <cerrno>
@@ -57,6 +58,7 @@ int run_single(const Options& options) {
   const sim::RunResult result = sim::run_scenario(scenario, sink);
   const double took = seconds_since(start);
   print(result, took);
+  if (options.probes) print_probes(count_probes());
   if (!options.trace.empty() && !is_written(text, options.trace)) return 2;
   if (!options.page.empty()) {
     page << lanes.html(result.failure.value_or(result.verdict));
