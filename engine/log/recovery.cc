@@ -590,18 +590,21 @@ Status Recovery::end_current(const ScanStop& stop, UncommittedTail& tail) {
   VERITY_TRY_ASSIGN(const ByteCount file_bytes, result_.current->size(wait_));
   if (in_cluster() && !result_.sealed && file_bytes < info.header.size_bytes)
     VERITY_TRY(result_.current->allocate(wait_, info.header.size_bytes));
-  if (last_flush_) {
+  const auto write_last_flush = [&]() -> Status {
+    if (!last_flush_) return {};
     const ByteCount size = round_up(last_flush_->length, ByteCount{info.header.block_bytes});
-    VERITY_TRY(result_.current->write(wait_, last_flush_->offset, last_flush.view().first(size),
-                                      io::Durability::durable));
-  }
+    return result_.current->write(wait_, last_flush_->offset, last_flush.view().first(size),
+                                  io::Durability::durable);
+  };
   // Before the zeros: with the damage gone and nothing in its place, what was replaced would be alive again. It is one
   // block, so it is there or not; what still stands behind it is found damaged once more.
   if (doubtful_) {
     VERITY_PROBE("start: what a lost end may have replaced is cut off");
+    VERITY_TRY(write_last_flush());
     VERITY_TRY(write_replace());
   }
   VERITY_TRY(zero_range(wait_, *result_.current, info.end_offset, zeros_end));
+  VERITY_TRY(write_last_flush());  // behind it nothing was put by mistake
   if (header_lost_ && in_cluster()) {
     VERITY_TRY(write_segment_header(wait_, *result_.current, info.header));
     result_.notes.push_back(in_log(current_segment_name) +
