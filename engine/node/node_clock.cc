@@ -8,6 +8,8 @@
 #include "io/file.h"
 #include "io/logger.h"
 
+#include <algorithm>
+
 namespace verity::node {
 namespace {
 
@@ -27,7 +29,13 @@ std::int64_t milliseconds_of(Duration duration) {
 }  // namespace
 
 ClusterClock::Time NodeImpl::read_clock() {
-  const std::size_t nodes = replicator_ ? replicator_->replica().journal().membership().voters.size() : 1;
+  std::size_t nodes = 1;
+  if (replicator_) {
+    const consensus::Membership& membership = replicator_->replica().journal().membership();
+    // One without a vote is no majority by itself, whoever has one by its log.
+    const bool votes = membership.is_voter({options_.node_id, opened_.state->incarnation});
+    nodes = votes ? membership.voters.size() : std::max<std::size_t>(membership.voters.size() + 1, 2);
+  }
   return clock_.read(world_.clock.monotonic(), world_.clock.realtime(), nodes, log_.last_timestamp());
 }
 
