@@ -103,6 +103,11 @@ Duration NetworkCore::latency(const detail::Connection& connection) {
   return latency(connection.address[0].host, connection.address[1].host);
 }
 
+std::size_t NetworkCore::open_sockets(const std::string& host) const {
+  const auto found = sockets_of_.find(host);
+  return found == sockets_of_.end() ? 0 : found->second;
+}
+
 void NetworkCore::slow_down(const std::string& host, std::uint64_t times) {
   world_.trace().line(world_.now(), "world",
                       "FAULT  the links of " + host + " are " + std::to_string(times) + " times as slow");
@@ -138,6 +143,7 @@ class SimSocket final : public io::Socket {
   SimSocket(Process& process, std::shared_ptr<Connection> connection, int side)
       : process_(process), core_(process.world().network()), connection_(std::move(connection)), side_(side) {
     ++core_.open_sockets_;
+    ++core_.sockets_of_[process_.host()];
     crash_action_ = process_.on_crash([this] { leave(true); });
   }
 
@@ -145,6 +151,7 @@ class SimSocket final : public io::Socket {
     process_.forget_on_crash(crash_action_);
     leave(false);
     --core_.open_sockets_;
+    --core_.sockets_of_[process_.host()];
   }
 
   Result<std::size_t> read(io::Wait& wait, MutableByteView out) override {

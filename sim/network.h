@@ -59,6 +59,7 @@ class NetworkCore {
 
   NetworkOptions& options() { return options_; }
   std::size_t open_sockets() const { return open_sockets_; }
+  std::size_t open_sockets(const std::string& host) const;
 
   void cut(const NetworkLink& link);
   // All links; outside of all fibers.
@@ -90,6 +91,7 @@ class NetworkCore {
   std::uint16_t next_port_ = 49152;
   std::uint64_t connection_sequence_ = 0;
   std::size_t open_sockets_ = 0;
+  std::map<std::string, std::size_t> sockets_of_;  // by host
   std::set<NetworkLink> cut_;
   std::map<std::string, std::uint64_t> slowness_;      // by host
   std::vector<std::move_only_function<void()>> held_;  // by cut links, in order

@@ -68,7 +68,8 @@ class Process {
   void crash(std::string_view why, CrashKind kind = CrashKind::power);
   CrashKind crash_kind() const { return crash_kind_; }
   bool is_crashed() const { return crashed_; }
-  bool is_finished() const { return loop_->fiber_count() == 0; }
+  bool is_finished() const { return fiber_count() == 0; }
+  std::size_t fiber_count() const { return loop_->fiber_count(); }
   // Lets the world run on until no fiber is left; a fiber that never ends fails the run.
   void drain();
 

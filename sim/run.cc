@@ -5,6 +5,7 @@
 #include "sim/history.h"
 #include "sim/latency_trial.h"
 #include "sim/network.h"
+#include "sim/resource_judge.h"
 #include "sim/workload.h"
 #include "sim/world.h"
 
@@ -27,6 +28,7 @@ class Run {
         prng_(world_.prng("disturbances")),
         history_([this](const std::string& what) { world_.fail(what); }),
         cluster_(world_, history_, scenario_, prng_),
+        resources_(world_, cluster_, scenario_),
         work_(world_, history_, scenario_, [this](std::string_view code) { return cluster_.allows(code); }) {
     world_.network().options() = scenario_.network;
   }
@@ -50,6 +52,7 @@ class Run {
   void check_liveness();
   void heal_the_rest();
   void audit(std::string_view which);
+  void come_to_rest();
   void start_once_more();
   void end();
   RunResult result();
@@ -59,6 +62,7 @@ class Run {
   Prng prng_;
   History history_;
   Cluster cluster_;
+  ResourceJudge resources_;
   Workload work_;
   bool probe_answered_ = false;
   std::string measured_;
@@ -72,7 +76,12 @@ bool Run::run_until(const std::function<bool()>& done, Instant until) {
     if (done()) return true;
     if (world_.now() >= until) return false;
     const Instant step = std::min(until, cluster_.next_start());
-    world_.run_until([&] { return done() || cluster_.has_ended(); }, step);
+    world_.run_until(
+        [&] {
+          resources_.look();
+          return done() || cluster_.has_ended();
+        },
+        step);
     // With nothing left to happen the time would stand still.
     if (!world_.failure() && !done() && world_.now() < step && !cluster_.has_ended())
       world_.run_for(step - world_.now());
@@ -189,6 +198,13 @@ void Run::audit(std::string_view which) {
   expect(is_audited, 0s, [&] { return "the " + std::string(which) + " audit does not come to an end"; });
 }
 
+// What nobody asks for any more is let go within the patience of those who asked.
+void Run::come_to_rest() {
+  if (is_over()) return;
+  expect([&] { return work_.is_finished(); }, quiet_bound, [] { return "clients do not come to an end"; });
+  expect([&] { return resources_.are_at_rest(); }, quiet_bound, [&] { return resources_.describe_unrest(); });
+}
+
 // From what is on the disk.
 void Run::start_once_more() {
   if (is_over()) return;
@@ -229,7 +245,7 @@ RunResult Run::result() {
   result.verdict = result.failure                   ? "FAILED"
                    : cluster_.has_refused_rightly() ? "refused: " + cluster_.refusal()
                                                     : "survived";
-  result.measured = measured_;
+  result.measured = measured_ + resources_.describe() + "\n";
   result.simulated = world_.now() - Instant{};
   result.boots = cluster_.boots();
   result.requests = work_.requests();
@@ -255,6 +271,7 @@ RunResult Run::go() {
   heal_the_rest();
   work_.wind_down();
   audit("first");
+  come_to_rest();
   start_once_more();
   audit("second");
   end();

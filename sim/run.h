@@ -20,7 +20,7 @@ struct RunResult {
   std::string digest;
   std::string about;     // the scenario as drawn
   std::string verdict;   // "survived", "refused: …"
-  std::string measured;  // lines of what was measured, if that was the subject
+  std::string measured;  // lines
   Duration simulated{};
   std::uint64_t boots = 0;
   std::uint64_t requests = 0;
