@@ -50,6 +50,7 @@ class SimFile final : public io::File {
   // Takes `delay` of simulated time, then runs `effect` unless the process crashed; false if it did.
   template <class Effect>
   bool call(io::Wait& wait, Duration delay, Effect effect);
+  void serve_stale(ByteCount offset, MutableByteView out);
   std::uint64_t push_versions(ByteCount offset, ByteView data);
   Status room_for(ByteCount size, std::string_view doing) const;
   void fail_sync(std::uint64_t sequence);
@@ -108,23 +109,33 @@ Result<ByteCount> SimFile::read(io::Wait& wait, ByteCount offset, MutableByteVie
       return;
     }
     inode.current.read(offset, out.first(end - offset));
-    if (!inode.previous.empty() && disk_.fault(disk_.options_.faults.stale_read_ppm, path_)) {
-      const auto stale = inode.previous.lower_bound(first);
-      // Only whole sectors of this read go stale, and never ones that are still dirty in memory.
-      if (stale != inode.previous.end() && stale->first <= last && !inode.unsynced.contains(stale->first)) {
-        const ByteCount begin = stale->first * inode.sector_bytes;
-        if (begin >= offset && begin + inode.sector_bytes <= end) {
-          std::copy(stale->second.begin(), stale->second.end(),
-                    out.begin() + static_cast<std::ptrdiff_t>(begin - offset));
-          disk_.note(DamageKind::stale_read, path_, begin, inode.sector_bytes);
-        }
-      }
-    }
+    if (!inode.previous.empty() && disk_.fault(disk_.options_.faults.stale_read_ppm, path_))
+      serve_stale(offset, out.first(end - offset));
     result = end - offset;
     trace("read   ", offset, end - offset, " " + fingerprint(as_text(out.first(end - offset))));
   });
   if (!alive) return crashed("reading", path_);
   return result;
+}
+
+// Of one sector, what it held before its last write. Only whole sectors of this read go stale, and never ones that are still
+// dirty in memory.
+void SimFile::serve_stale(ByteCount offset, MutableByteView out) {
+  const Disk::Inode& inode = *inode_;
+  const std::uint64_t first = (offset + inode.sector_bytes - 1) / inode.sector_bytes;
+  const std::uint64_t end = (offset + out.size()) / inode.sector_bytes;
+  std::vector<std::uint64_t> sectors;
+  for (auto old = inode.previous.lower_bound(first); old != inode.previous.end() && old->first < end; ++old) {
+    const ByteCount at = old->first * inode.sector_bytes - offset;
+    const bool differs = !std::ranges::equal(old->second, out.subspan(at, inode.sector_bytes));
+    if (differs && !inode.unsynced.contains(old->first)) sectors.push_back(old->first);
+  }
+  if (sectors.empty()) return;
+  const std::uint64_t sector = sectors[disk_.fault_prng_.below(sectors.size())];
+  const ByteCount begin = sector * inode.sector_bytes;
+  const Bytes& old = inode.previous.at(sector);
+  std::copy(old.begin(), old.end(), out.begin() + static_cast<std::ptrdiff_t>(begin - offset));
+  disk_.note(DamageKind::stale_read, path_, begin, inode.sector_bytes);
 }
 
 // Puts the sectors of a write among the unsynced versions, growing the file if needed.

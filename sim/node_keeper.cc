@@ -458,7 +458,7 @@ void NodeKeeper::do_damage() {
       return;
     case DamageClass::stale_read:
       faults.only_path = ".segment";
-      faults.stale_read_ppm = 50'000;
+      faults.stale_read_ppm = scenario_.faults.stale_read_ppm;
       return;
   }
 }

@@ -76,6 +76,8 @@ TEST(Run, KeptSeedsSurvive) {
       {247, "lost_disks"},
       // A node that was started again between a change's being settled and its writing that down never heard of it again.
       {145, "lost_disks"},
+      // A learner, whose log named one voter, took its own clock for what a majority of one shows, and dated by it later.
+      {69, "growth"},
   };
   for (const auto& [seed, name] : kept) {
     const RunResult result = run_scenario(*draw_scenario(name, seed));
@@ -134,6 +136,48 @@ TEST(Undetectable, ALostWriteOfTheLastFlush) {
     lost += result.lost;
   }
   EXPECT_GT(lost, 0u);
+}
+
+// docs/faults.md, undetectable: a node starts, and twice its disk shows zeros where the last flush is.
+TEST(Undetectable, AStaleReadOfTheLastFlushDuringAStart) {
+  std::uint64_t lost = 0;
+  for (std::uint64_t seed = 1; seed <= 200 && lost == 0; ++seed) {
+    Scenario scenario = short_scenario("stale_read", seed);
+    scenario.setup.disk.sector_bytes = 4096;  // all of a small flush
+    scenario.setup.disk.refuses_direct = false;
+    scenario.setup.node.tuning.mark_delay = 20ms;
+    scenario.setup.node.tuning.checkpoint_entries = 200;  // none vouches for it
+    scenario.work.think = 10ms;
+    scenario.work.data_bytes = 40;
+    scenario.work.batch_events = 1;
+    scenario.work.several_streams = 0;
+    scenario.faults.interval = 40ms;
+    scenario.faults.stale_read_ppm = 500'000;
+    const RunResult result = run_scenario(scenario);
+    ASSERT_FALSE(result.failure) << *result.failure << "\nstale_read seed " << seed << "\n"
+                                 << result.last_lines;
+    lost += result.lost;
+  }
+  EXPECT_GT(lost, 0u);
+}
+
+// Anywhere else an old sector does not fit what is around it: it is read again, or found.
+TEST(StaleRead, LosesNothingWhereNoStartLooksForTheEnd) {
+  std::uint64_t stale_reads = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Scenario scenario = short_scenario("stale_read", seed);
+    scenario.faults.weights = {};
+    scenario.faults[Disturbance::damage] = 1;
+    scenario.faults.interval = 40ms;
+    scenario.faults.stale_read_ppm = 300'000;
+    scenario.setup.node.tuning.read_cache_bytes = 0;
+    const RunResult result = run_scenario(scenario);
+    ASSERT_FALSE(result.failure) << *result.failure << "\nstale_read seed " << seed << "\n"
+                                 << result.last_lines;
+    EXPECT_EQ(result.lost, 0u) << "stale_read seed " << seed;
+    stale_reads += result.damages;
+  }
+  EXPECT_GT(stale_reads, 0u);
 }
 
 }  // namespace

@@ -84,6 +84,17 @@ WorkloadPlan draw_work(Prng prng) {
   return work;
 }
 
+// They cost much time, and what they add is in who is a majority.
+void draw_seven(Scenario& scenario) {
+  scenario.nodes = 7;
+  scenario.faults.lasts = std::min<Duration>(scenario.faults.lasts, 2s);
+  WorkloadPlan& work = scenario.work;
+  work.clients = std::min<std::uint64_t>(work.clients, 2);
+  work.subscribers = std::min<std::uint64_t>(work.subscribers, 1);
+  work.native_writers = std::min<std::uint64_t>(work.native_writers, 1);
+  work.think = std::max<Duration>(work.think, 5ms);
+}
+
 // What only a node with others has.
 void draw_cluster(Prng prng, Scenario& scenario) {
   scenario.nodes = prng.chance(1, 5) ? 5 : 3;
@@ -105,6 +116,7 @@ void draw_cluster(Prng prng, Scenario& scenario) {
   for (std::size_t i = 0; i < of_10.size(); ++i)
     scenario.faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 4) : 0;
   scenario.clocks_are_kept = prng.fork("clocks").chance(1, 2);
+  if (prng.fork("seven").chance(1, 30)) draw_seven(scenario);
   if (prng.chance(1, 3)) {
     constexpr std::array kinds{DamageClass::log_rot, DamageClass::log_rot, DamageClass::derived_rot,
                                DamageClass::state_rot, DamageClass::log_unreadable};
@@ -221,7 +233,8 @@ const std::vector<Entry>& entries() {
        DamageClass::none,
        [](Scenario& s) { s.setup.node.sync_mode = node::SyncMode::async; }},
       {{cluster_name,
-        "three or five nodes that replicate: crashes, restarts, partitions, slow, full and damaged disks"},
+        "three, five or seven nodes that replicate: crashes, restarts, partitions, slow, full and damaged "
+        "disks"},
        {}},
       {{repair_name, "three or five nodes whose logs rot, at different places at once"},
        {{power_cut, 2}, {kill, 2}, {crash_at_call, 1}, {clean_restart, 1}, {damage, 6}, {partition, 4}},

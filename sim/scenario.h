@@ -56,6 +56,7 @@ struct FaultPlan {
   Duration interval = 1s;                                  // mean time between two disturbances; zero: none
   std::array<std::uint64_t, disturbance_count> weights{};  // 0: never
   DamageClass damage_class = DamageClass::none;
+  std::uint64_t stale_read_ppm = 50'000;  // of that kind
   std::set<std::uint64_t> skipped;  // of the disturbances, counted from 0: they are drawn and do not happen
 
   std::uint64_t& operator[](Disturbance what) { return weights[static_cast<std::size_t>(what)]; }

@@ -36,6 +36,11 @@ Setting time_ms(std::string name, Shrinking shrinking, Part Scenario::*part, Dur
 std::vector<Setting> all_settings() {
   using enum Shrinking;
   std::vector<Setting> all;
+  all.push_back({"nodes", never, 3, 7, [](const Scenario& s) { return s.nodes; },
+                 [](Scenario& s, std::uint64_t to) {
+                   if (s.grows()) s.first_nodes = to - 2;
+                   s.nodes = to;
+                 }});
   all.push_back(time_ms("faults.lasts_ms", halve, &Scenario::faults, &FaultPlan::lasts));
   all.push_back(time_ms("faults.interval_ms", never, &Scenario::faults, &FaultPlan::interval));
   for (std::size_t i = 0; i < disturbance_count; ++i) {
@@ -131,6 +136,8 @@ Status assign(Scenario& scenario, std::string_view assignment) {
                                                  "\" is not a number of " + std::to_string(found->smallest) +
                                                  ".." + std::to_string(found->largest));
   }
+  if (found->name == "nodes" && (scenario.nodes == 1 || *number % 2 == 0))
+    return fail(ErrorCode::invalid_argument, "nodes: 3, 5 or 7, in a scenario that has several");
   found->set(scenario, *number);
   return {};
 }

@@ -53,9 +53,14 @@ TEST(Settings, SayWhatDiffersAndTakeItBack) {
 
 TEST(Settings, RefuseWhatMakesNoSense) {
   Scenario scenario;
-  for (const char* wrong : {"work.clients", "work.clients=", "work.clients=0", "work.clients=x",
-                            "work.cliants=1", "faults.skip=1,,2", "faults.skip=-1", "faults.power_cut=1001"})
+  for (const char* wrong :
+       {"work.clients", "work.clients=", "work.clients=0", "work.clients=x", "work.cliants=1",
+        "faults.skip=1,,2", "faults.skip=-1", "faults.power_cut=1001", "nodes=3"})
     EXPECT_FALSE(assign(scenario, wrong)) << wrong;
+  Scenario cluster = *draw_scenario("cluster", 5);
+  EXPECT_FALSE(assign(cluster, "nodes=4"));
+  EXPECT_TRUE(assign(cluster, "nodes=7"));
+  EXPECT_EQ(cluster.nodes, 7U);
 }
 
 }  // namespace
