@@ -19,7 +19,8 @@ import unittest
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tools" / "show.d"), str(ROOT / "tests" / "e2e")]
+# Both have a cluster.py; the one of the tests is meant.
+sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tools" / "show.d")]
 for binary in ("server", "admin"):
     os.environ.setdefault(f"VERITY_{binary.upper()}_BINARY", str(ROOT / "build" / "bin" / f"verity-{binary}"))
 
