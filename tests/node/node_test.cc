@@ -388,7 +388,7 @@ TEST_F(NodeTest, AppendsThatWaitForSpaceCanBeGivenUp) {
         clients.done();
       });
     }
-    ASSERT_TRUE(wait.sleep(30s));
+    ASSERT_TRUE(wait.sleep(10s));
     EXPECT_GT(clients.count(), 0u);
     patience.cancel();
     ASSERT_TRUE(clients.wait(wait));

@@ -307,7 +307,11 @@ TEST(PeerClusterTest, AnotherClusterIsRefusedWithOneLineOnBothSides) {
     PeerHost& two = w.start_as("node2", hello, {1});
     w.world.run_for(20s);
     EXPECT_FALSE(two.is_connected(1));
-    EXPECT_TRUE(one.recorder.lines.empty());
+    // Told of each refusal, and of nothing else.
+    EXPECT_THAT(one.recorder.lines, ::testing::Each(::testing::AllOf(
+                                        ::testing::StartsWith("refused "),
+                                        ::testing::EndsWith(" " + std::string(describe(each.code))))));
+    EXPECT_FALSE(one.recorder.lines.empty());
     const std::string code = " code=" + std::string(describe(each.code)) + " reason=";
     EXPECT_EQ(w.log_count("node1.1 log warn verity_peer: Refused a connection with a peer peer=node2" + code),
               1u)

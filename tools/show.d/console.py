@@ -41,6 +41,7 @@ MASKS = [
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "ID"),
     (r"\b\d+(\.\d+)? (ms|µs|s|seconds)\b", "DURATION"),
     (r"^bytes: \d+$", "bytes: SOME"),
+    (r"^log_view: \d+$", "log_view: SOME"),  # as often as it was started
     (r"\bprocess \d+", "process PID"),
     (r"uptime(_seconds)?(\"?: ?)[\d.]+", r"uptime\1\2UPTIME"),
 ]
