@@ -103,6 +103,7 @@ TEST_F(NodeTest, ExpectationsAreAboutWhatIsOnItsWayToo) {
 TEST_F(NodeTest, ARefusalListsTheFirstOfManyFailedExpectations) {
   ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
     std::vector<std::string> names;
+    names.reserve(3000);
     for (int i = 0; i < 3000; ++i) names.push_back(std::to_string(i) + std::string(200, 'n'));
     AppendRequest request{.tenant = "default", .streams = {}};
     for (const std::string& name : names)
