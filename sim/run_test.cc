@@ -1,5 +1,6 @@
 // A few hundred seeds of the whole: the production node and server in the simulated world. `verity-sim` runs more.
 #include "sim/run.h"
+#include "io/fiber/sanitizer.h"
 
 #include <gtest/gtest.h>
 
@@ -20,10 +21,17 @@ Scenario short_scenario(const std::string& name, std::uint64_t seed) {
   return scenario;
 }
 
+// Under a sanitizer everything takes many times as long: it sees a sample.
+#if defined(VERITY_ASAN) || defined(VERITY_TSAN)
+constexpr std::uint64_t seeds_of_each = 3;
+#else
+constexpr std::uint64_t seeds_of_each = 8;
+#endif
+
 class EveryScenario : public testing::TestWithParam<std::string> {};
 
 TEST_P(EveryScenario, KeepsItsPromisesOverAFewSeeds) {
-  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds_of_each; ++seed) {
     const RunResult result = run_scenario(short_scenario(GetParam(), seed));
     ASSERT_FALSE(result.failure) << *result.failure << "\nlike " << replay(GetParam(), seed)
                                  << ", shortened\n"

@@ -167,7 +167,7 @@ constexpr int appends = 24;
 
 // Under a sanitizer everything takes many times as long: it sees a sample.
 #if defined(VERITY_ASAN)
-constexpr std::uint64_t sanitized_stride = 11;
+constexpr std::uint64_t sanitized_stride = 23;
 #elif defined(VERITY_TSAN)
 constexpr std::uint64_t sanitized_stride = 37;
 #else
