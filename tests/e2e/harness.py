@@ -101,6 +101,9 @@ class Server:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
             return response.status, dict(response.getheaders()), response.read().decode()
+        except ConnectionRefusedError as error:
+            error.add_note(f"the last words of the server: {self.messages()[-5:]}")
+            raise
         finally:
             connection.close()
 
