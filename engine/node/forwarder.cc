@@ -15,6 +15,8 @@ constexpr Duration answer_patience = 20s;
 // Who leads no longer and is alive answers at once what became of the question; who asks and cannot go on waits no longer.
 constexpr Duration deposed_patience = 500ms;
 constexpr std::uint64_t serving_max = 1024;
+// Until there may be room in a queue that was full.
+constexpr Duration answer_pause = 5ms;
 
 Refusal make_refusal(RefusalCode code, std::string detail) {
   Refusal refusal{.code = code, .detail = std::move(detail)};
@@ -114,14 +116,15 @@ void Forwarder::take_question(const consensus::Member& from, ByteView payload) {
     return;
   }
   if (stopping_) {
-    return answer(from, *number,
-                  std::unexpected(make_refusal(RefusalCode::not_leader, "the node stops; nothing was done")));
+    answer(from, *number,
+           std::unexpected(make_refusal(RefusalCode::not_leader, "the node stops; nothing was done")));
+    return;
   }
   if (serving_ >= serving_max) {
     VERITY_PROBE("forwarding: the leader answers too many");
-    return answer(
-        from, *number,
-        std::unexpected(make_refusal(RefusalCode::overloaded, "the leader answers too many other nodes")));
+    answer(from, *number,
+           std::unexpected(make_refusal(RefusalCode::overloaded, "the leader answers too many other nodes")));
+    return;
   }
   const ByteView body = payload.subspan(sizeof(*number) + sizeof(*kind));
   ++serving_;
@@ -130,7 +133,10 @@ void Forwarder::take_question(const consensus::Member& from, ByteView payload) {
                                   body = Bytes(body.begin(), body.end())] {
     io::Wait wait(world_.loop, &cancel_);
     io::Wait patient = wait.within(answer_patience);  // nobody waits longer
-    answer(from, number, serve_(patient, kind, body));
+    const Outcome<Bytes> outcome = serve_(patient, kind, body);
+    // As long as somebody waits for it; over another connection nobody does.
+    while (!answer(from, number, outcome) && transport_.is_connected(from) && patient.sleep(answer_pause)) {
+    }
     --serving_;
     fibers_.done();
   });
@@ -140,7 +146,7 @@ PeerLane Forwarder::lane_for(const PeerMessage& message) const {
   return message.head.size() > small_bytes_max_ ? PeerLane::bulk : PeerLane::control;
 }
 
-void Forwarder::answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome) {
+bool Forwarder::answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome) {
   PeerMessage message{.type = answer_type, .head = {}, .entries = {}};
   put(message.head, number);
   put(message.head, static_cast<std::uint8_t>(outcome.has_value()));
@@ -151,7 +157,7 @@ void Forwarder::answer(const consensus::Member& to, std::uint64_t number, const 
                                                "what became of it is larger than a message")));
   }
   const PeerLane lane = lane_for(message);
-  transport_.send(to, lane, std::move(message));
+  return transport_.send(to, lane, std::move(message));
 }
 
 void Forwarder::take_answer(const consensus::Member& from, ByteView payload) {

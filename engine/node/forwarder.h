@@ -55,7 +55,8 @@ class Forwarder {
   PeerLane lane_for(const PeerMessage& message) const;
   void take_question(const consensus::Member& from, ByteView payload);
   void take_answer(const consensus::Member& from, ByteView payload);
-  void answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome);
+  // False: it did not get out.
+  bool answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome);
   template <class Condition>
   void give_up_if(Condition condition);
 

@@ -174,10 +174,18 @@ std::optional<Refusal> NodeImpl::await_consistency(io::Wait& wait, Consistency c
 }
 
 std::optional<Refusal> NodeImpl::await_applied(io::Wait& wait, Position position) {
+  io::Wait patient = wait.within(options_.tuning.read_patience);
   while (derived_.position < position) {
     if (auto refusal = refuse_reads()) return refusal;
-    if (!applied_.wait(wait))
+    if (applied_.wait(patient)) continue;
+    if (!wait.check())
       return make_refusal(RefusalCode::cancelled, "the request was given up while it waited");
+    Refusal refusal = make_refusal(
+        RefusalCode::not_ready, "this node is behind: it has applied everything up to position " +
+                                    derived_.position.describe() + ", and position " + position.describe() +
+                                    " was asked for; ask again, or another node");
+    refusal.retry_after = 1s;
+    return refusal;
   }
   return std::nullopt;
 }

@@ -6,6 +6,7 @@
 #include "io/base/units.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -42,6 +43,7 @@ struct Tuning {
   Duration watch_interval = 1s;               // between two looks of a node at itself
   ByteCount scrub_bytes_per_second = 32 * MiB;
   ByteCount read_cache_bytes = 32 * MiB;
+  Duration read_patience = 10s;    // of a read for what this node has not applied yet
   Duration recover_hearing = 10s;  // for so long --force-recover hears the other members
 };
 
@@ -70,6 +72,8 @@ struct NodeOptions {
   Releases releases = current_releases;
   // How long all nodes have to know a release before it is activated by itself; nothing: an operator says so.
   std::optional<Duration> activate_after = 24h;
+  // A start that does not go on says what it waits for; empty: it goes on.
+  std::function<void(const std::string& why)> on_waiting;
   std::string client_address;  // where this node serves clients: told to the others
   std::string lock_holder;     // one line left in the lock: "verity-server, process 4711"
 };

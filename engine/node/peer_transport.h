@@ -85,10 +85,12 @@ class PeerReceiver {
   virtual ~PeerReceiver() = default;
   // `payload` ends with the call.
   virtual void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) = 0;
-  // Again, when what it says of itself has changed.
+  // A new connection: what was on its way over an earlier one is lost.
   virtual void on_peer_connected(const consensus::Member& peer, const PeerRelease& release,
                                  const Boot& boot) = 0;
   virtual void on_peer_refused(const PeerRefusal& /*refusal*/) {}
+  // One that is connected says something else of releases than before.
+  virtual void on_peer_changed(const consensus::Member& /*peer*/, const PeerRelease& /*release*/) {}
 };
 
 class PeerTransport {
@@ -115,6 +117,7 @@ class PeerTransport {
   virtual std::string address() const = 0;
   // How many other nodes are configured.
   virtual std::size_t others() const = 0;
+  // These first, in the order of the configuration.
   virtual std::vector<PeerStatus> peers() const = 0;
   // Messages that did not get out: not connected, too much waited, or the connection ended.
   virtual std::uint64_t messages_dropped() const = 0;

@@ -209,9 +209,13 @@ void Replicator::on_peer_connected(const consensus::Member& peer, const PeerRele
   // To a member the next heartbeat, or the next suspicion, says all there is to say.
   if (!replica_.journal().membership().is_voter(peer)) strangers_.push_back(peer);
   members_.connected(peer);
+  on_peer_changed(peer, release);
+  if (on_reconnected) on_reconnected(peer);
+}
+
+void Replicator::on_peer_changed(const consensus::Member& peer, const PeerRelease& release) {
   activation_.connected(peer, release);
   if (activation_.is_behind()) saves_work_.notify_one();
-  if (on_reconnected) on_reconnected(peer);
 }
 
 void Replicator::on_peer_refused(const PeerRefusal& refusal) {

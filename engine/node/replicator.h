@@ -105,6 +105,7 @@ class Replicator final : public PeerReceiver {
   void on_peer_connected(const consensus::Member& peer, const PeerRelease& release,
                          const Boot& boot) override;
   void on_peer_refused(const PeerRefusal& refusal) override;
+  void on_peer_changed(const consensus::Member& peer, const PeerRelease& release) override;
 
  private:
   struct Question {

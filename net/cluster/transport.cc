@@ -50,6 +50,11 @@ node::PeerRefusal::Why why(const peer::Refusal& refusal, bool by_us) {
   }
 }
 
+io::Address advertised(const peer::PeerOptions& options) {
+  if (options.advertised_host.empty()) return options.listen_address;
+  return {options.advertised_host, options.listen_address.port};
+}
+
 peer::Hello hello_of(const node::NodeIdentity& identity, const io::Address& address) {
   return {.identity = {.id = identity.member.id,
                        .incarnation = identity.member.incarnation,
@@ -84,7 +89,7 @@ Status Transport::start(io::Wait& wait, std::function<node::NodeIdentity()> iden
   };
   peers_ = peer::make_peers(
       world_, std::move(options),
-      [identity = std::move(identity), address = options_.listen_address] {
+      [identity = std::move(identity), address = advertised(options_)] {
         return hello_of(identity(), address);
       },
       *this);
@@ -210,9 +215,15 @@ void Transport::on_message(const peer::PeerIdentity& from, peer::Lane /*lane*/, 
 void Transport::on_connected(const peer::Hello& peer, peer::Lane lane) {
   if (lane != peer::Lane::control) return;
   const node::PeerRelease release{peer.release, {peer.active_release, peer.activated_by}};
+  const auto known = connected_.find(peer.identity.id);
+  const bool is_news = known != connected_.end() && known->second.identity == peer.identity;
   connected_.insert_or_assign(peer.identity.id, Connected{peer.identity, release});
-  if (receiver_ != nullptr)
+  if (receiver_ == nullptr) return;
+  if (is_news) {
+    receiver_->on_peer_changed(member_of(peer.identity), release);
+  } else {
     receiver_->on_peer_connected(member_of(peer.identity), release, boot_of(peer.identity));
+  }
 }
 
 void Transport::on_disconnected(const peer::PeerIdentity& peer, peer::Lane lane,

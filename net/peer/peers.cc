@@ -178,6 +178,14 @@ class PeersImpl final : public Peers, private LinkOwner {
   io::WaitGroup fibers_;
 };
 
+// Where the other side says that it listens; on the host it comes from, if it names none.
+std::string label_of(const Link& link) {
+  const Result<io::Address> told = io::Address::parse(link.peer().address);
+  const bool names_none = told && (told->host == "0.0.0.0" || told->host == "::");
+  return names_none ? io::Address{link.address().host, told->port}.describe()
+                    : printable(link.peer().address);
+}
+
 // ---- start and stop
 
 Status PeersImpl::start(io::Wait& wait) {
@@ -403,7 +411,7 @@ void PeersImpl::open(Link& link) {
   ++counters(link.lane()).connections;
   here.link = &link;
   link.notify();
-  node.address = printable(link.peer().address);
+  node.address = label_of(link);
   if (is_known) return;
   here.changed.notify_all();
   report(io::LogLevel::info, "open " + link.identity().id.describe() + std::string(describe(link.lane())),

@@ -81,6 +81,7 @@ struct LaneLimits {
 struct PeerOptions {
   io::Address listen_address{"127.0.0.1", 7001};
   std::vector<io::Address> others;  // resolved again at every connect
+  std::string advertised_host{};    // told to the others with the port; empty: that of listen_address
   // The last process of each node that may not be followed by an earlier one. Asked at every handshake; empty: none.
   std::function<std::vector<PeerIdentity>()> remembered{};
 
