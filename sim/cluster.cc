@@ -16,6 +16,7 @@ Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng&
       prng_(prng),
       members_change_(scenario.grows() || scenario.setup.node.sync_mode == node::SyncMode::async ||
                       scenario.faults.weights[static_cast<std::size_t>(Disturbance::lost_disk)] != 0),
+      newcomers_are_early_(Prng(scenario.seed).fork("newcomers").chance(1, 3)),
       releases_(world, scenario.nodes),
       upgrades_in_the_end_(scenario.upgrades() && prng.chance(2, 3)) {
   if (scenario.faults.damage_class != DamageClass::none) {
@@ -41,9 +42,9 @@ Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng&
   }
 }
 
-// Whoever comes later is started when there is a cluster to come to.
+// Whoever comes later is started when there is a cluster to come to, or too early.
 bool Cluster::is_time_for(std::size_t node) const {
-  if (!scenario_.grows() || node < scenario_.first_nodes) return true;
+  if (!scenario_.grows() || node < scenario_.first_nodes || newcomers_are_early_) return true;
   return std::all_of(nodes_.begin(), nodes_.begin() + static_cast<std::ptrdiff_t>(scenario_.first_nodes),
                      [](const auto& first) { return first->has_been_up(); });
 }

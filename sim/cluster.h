@@ -80,8 +80,9 @@ class Cluster {
   const History& history_;
   const Scenario& scenario_;
   Prng& prng_;
-  std::set<std::size_t> harmed_;  // nodes whose logs may be damaged
-  const bool members_change_;     // in this run
+  std::set<std::size_t> harmed_;    // nodes whose logs may be damaged
+  const bool members_change_;       // in this run
+  const bool newcomers_are_early_;  // they run before there is a cluster to come to
   ReleaseJudge releases_;
   const bool upgrades_in_the_end_;  // all nodes, when they heal
   bool is_taken_back_ = false;      // once

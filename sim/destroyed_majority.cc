@@ -68,7 +68,9 @@ void DestroyedMajority::destroy() {
   run_for(1s);  // what they have said arrives
   if (world_.failure()) return;
   // One more that is left is no majority of five; it is asked what it knows.
-  if (relic_ != survivor_ && cluster_.size() > 3 && prng_.chance(1, 2)) start_relic();
+  const bool asks_relic = relic_ != survivor_ && cluster_.size() > 3 && prng_.chance(1, 2);
+  asks_relic ? start_relic() : forget_promises();
+  if (world_.failure()) return;
   work_.forget_after(survivor().recover_by_force(prng_.below(4)));
   expect_([&] { return serves(survivor_); }, patience,
           [&] { return "the node that is left does not go on alone: " + cluster_.describe(); });
@@ -78,6 +80,18 @@ void DestroyedMajority::destroy() {
 void DestroyedMajority::start_relic() {
   world_.network().cut({"clients", cluster_.nodes()[relic_]->host().address().host});
   cluster_.nodes()[relic_]->start_as_relic();
+}
+
+// Sometimes nobody is a member any more: the one that is left has its log, and nothing else to go by.
+void DestroyedMajority::forget_promises() {
+  if (!prng_.chance(1, 3)) return;
+  survivor().lose_state();
+  if (prng_.chance(1, 2)) {
+    survivor().start_now();  // as usual: it waits for a member
+    run_for(prng_.exponential(500ms));
+    if (!world_.failure() && serves(survivor_)) world_.fail("a node without promises serves by itself");
+  }
+  survivor().stay_down();
 }
 
 void DestroyedMajority::come_back_with_old_disk() {

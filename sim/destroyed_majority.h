@@ -1,6 +1,6 @@
 // A majority of a cluster is destroyed: all nodes go down at once, one is started with --force-recover, the disks of the others
 // are gone. One of them may keep its disk and come up with it: in the epoch that is over it serves nobody, until its directory is
-// set aside, too. Then an operator lets all of them in again.
+// set aside, too. Then an operator lets all of them in again. The one that is left may have lost its state, and go by its log.
 //
 // What was acknowledged may be lost as far as the survivor did not hold it when everything went down; what it held it keeps.
 #pragma once
@@ -32,6 +32,7 @@ class DestroyedMajority {
   void ask_too_early();
   void destroy();
   void start_relic();
+  void forget_promises();
   void come_back_with_old_disk();
   void come_back_blank();
 

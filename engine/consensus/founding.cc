@@ -51,9 +51,9 @@ FoundingEffects Founding::connected(const Member& peer, const FoundingDraw& draw
 void Founding::meet(const Member& peer, const FoundingDraw& draw) {
   peers_.insert_or_assign(peer.id, peer);
   // A record that names a disk that is gone can no longer be accepted by all.
-  const bool is_void =
-      draws() && !promises_.is_member && promises_.accepted && !promises_.accepted->members.contains(peer);
-  if (is_void) {
+  const bool may_redraw = draws() && !promises_.is_member && promises_.accepted;
+  const Member* const named = may_redraw ? promises_.accepted->members.find(peer.id) : nullptr;
+  if (named != nullptr && *named != peer) {
     VERITY_PROBE("founding: a record names a disk that is gone, and another round begins");
     begin_round(draw);
   }
@@ -102,10 +102,12 @@ FoundingEffects Founding::receive(const Member& from, const FoundingMessage& mes
 
 void Founding::draw_if_answered(const FoundingDraw& draw) {
   if (promises_.accepted || promises_ != saved_) return;
+  if (draw.named.size() + 1 != size_) return;
   MemberSet members;
   members.add(self_);
-  for (const auto& [id, peer] : peers_) {
-    if (answered_.contains(peer)) members.add(peer);
+  for (const NodeId id : draw.named) {
+    const auto peer = peers_.find(id);
+    if (peer != peers_.end() && answered_.contains(peer->second)) members.add(peer->second);
   }
   if (members.size() != size_) return;
   FoundingPromises promises = promises_;

@@ -97,6 +97,9 @@ struct FoundingDraw {
   Id128 cluster_id;
   Id128 epoch;
   Timestamp now;
+  // Who was reached under the addresses this node was told: only they found the cluster, once all of them are known. Others may
+  // dial it before that, and be let in later; had they ever been in a record, it could not be drawn again without them.
+  std::vector<NodeId> named;
 };
 
 class Founding {

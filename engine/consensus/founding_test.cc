@@ -16,7 +16,9 @@ namespace {
 
 class World {
  public:
-  World(std::size_t size, std::uint64_t seed) : prng_(seed), wipe_one_in_(1 + seed % 5 * 3) {
+  // `founders`: so many nodes, the first ones, are told of one another; all others are told of everybody. 0: all.
+  World(std::size_t size, std::uint64_t seed, std::size_t founders = 0)
+      : prng_(seed), wipe_one_in_(1 + seed % 5 * 3), founders_(founders == 0 ? size : founders) {
     for (std::uint64_t id = 1; id <= size; ++id)
       nodes_[id] = {.self = fresh(id), .disk = {}, .founding = {}, .saves = {}};
     for (auto& [id, node] : nodes_) start(node);
@@ -99,11 +101,13 @@ class World {
     FoundingDraw draw;
     for (Id128* const value : {&draw.round, &draw.cluster_id, &draw.epoch})
       prng_.fill(std::as_writable_bytes(std::span(value->bytes)));
+    for (std::uint64_t id = 2; id <= founders_; ++id) draw.named.push_back(NodeId{id});
     return draw;
   }
   void start(Node& node) {
     node.saves.clear();
-    node.founding = std::make_unique<Founding>(node.self, nodes_.size(), node.disk);
+    const std::size_t known = node.self.id.value <= founders_ ? founders_ : nodes_.size();
+    node.founding = std::make_unique<Founding>(node.self, known, node.disk);
     carry_out(node, node.founding->start(draw()));
   }
   void wipe(Node& node) {
@@ -151,6 +155,7 @@ class World {
 
   Prng prng_;
   const std::uint64_t wipe_one_in_;
+  const std::size_t founders_;
   std::map<std::uint64_t, Node> nodes_;
   std::vector<Envelope> messages_;
   std::set<Member> strangers_;
@@ -162,6 +167,21 @@ TEST(Founding, BlankNodesThatCanTalkBecomeOneCluster) {
     world.heal();
     EXPECT_EQ(world.members(), size);
   }
+}
+
+// Nodes that are to come in later are started too early: they are nobody's founders, and stand in nobody's way.
+TEST(Founding, WhoComesLaterMayDialFirst) {
+  for (std::uint64_t seed = 1; seed <= 50 && !testing::Test::HasFatalFailure(); ++seed) {
+    World world(5, seed, 3);
+    for (std::uint64_t i = 0; i < seed * 5 && !testing::Test::HasFatalFailure(); ++i) world.disturb();
+    world.heal();
+    EXPECT_GE(world.members(), 1u);
+    EXPECT_EQ(world.members() + world.strangers(), 5u) << "seed " << seed;
+  }
+  World world(5, 1, 3);
+  world.heal();
+  EXPECT_EQ(world.members(), 3u);
+  EXPECT_EQ(world.strangers(), 2u);
 }
 
 TEST(Founding, AWipedMemberIsAStrangerToItsCluster) {

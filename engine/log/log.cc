@@ -177,11 +177,11 @@ bool Log::has_room(ByteCount body_bytes) const {
          room();
 }
 
-ByteCount Log::body_bytes_max() const {
+ByteCount body_bytes_max(ByteCount segment_bytes) {
   const ByteCount overhead = segment_header_bytes +
                              flush_bytes_at_most(entry_header_bytes, AlignedBuffer::alignment) +
-                             2 * AlignedBuffer::alignment + options_.segment_bytes / 2048;  // zero map
-  return options_.segment_bytes - overhead;
+                             2 * AlignedBuffer::alignment + segment_bytes / 2048;  // zero map
+  return segment_bytes - overhead;
 }
 
 FlushPlace Log::place() const {

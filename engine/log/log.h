@@ -52,6 +52,9 @@ struct FlushReport {
   std::uint64_t generation = 0;
 };
 
+// The largest body that fits into a segment of this size.
+ByteCount body_bytes_max(ByteCount segment_bytes);
+
 class Log {
  public:
   // `recovered` is what recover() found in `directory` (log/).
@@ -81,8 +84,7 @@ class Log {
   bool has_room(ByteCount body_bytes) const;
   // Why none could be prepared: no space on the disk, or a disk that fails.
   const std::optional<Error>& space_problem() const { return spare_.problem(); }
-  // The largest body that fits into a segment.
-  ByteCount body_bytes_max() const;
+  ByteCount body_bytes_max() const { return log::body_bytes_max(options_.segment_bytes); }
 
   // Takes an entry that was made elsewhere. It must continue this log: position, chain, time, cluster; else nothing is
   // taken and the error names what does not fit. busy: the writer gave up.

@@ -4,6 +4,7 @@
 #include "engine/log/verify.h"
 #include "engine/node/forwarding_codec.h"
 #include "engine/node/found_cluster.h"
+#include "engine/node/founding_codec.h"
 #include "engine/node/members.h"
 #include "engine/node/release.h"
 #include "io/clock.h"
@@ -37,6 +38,7 @@ class Listener final : public PeerReceiver {
     if (members_.contains(peer)) survey.answered.add(peer);
   }
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override {
+    if (is_founding(type)) return note_claim(from, type, payload);
     if (type != report_type) return;
     const Result<NodeReport> report = decode_report(payload);
     if (!report) return;
@@ -67,6 +69,10 @@ class Listener final : public PeerReceiver {
       if (member.id == id) survey.answered.add(member);
     }
   }
+  void note_claim(const consensus::Member& from, std::uint16_t type, ByteView payload) {
+    const auto message = decode_founding(type, payload);
+    if (message && std::holds_alternative<consensus::FoundingMember>(*message)) survey.claimed.add(from);
+  }
 
   const consensus::MemberSet members_;
   std::optional<PeerRefusal> last_word_;
@@ -85,8 +91,16 @@ std::string names(const consensus::MemberSet& members) {
   return text;
 }
 
-Status check_no_majority(const DurableState& state, const consensus::MemberSet& answered) {
-  consensus::MemberSet alive = answered;
+Status check_no_majority(const DurableState& state, const Survey& survey) {
+  if (survey.has_forgotten && !survey.claimed.empty()) {
+    return fail(ErrorCode::unsupported,
+                "--force-recover is refused: this node has forgotten what it promised, and node " +
+                    names(survey.claimed) +
+                    " is a member of the cluster still. Start this node without it; if no majority is left, "
+                    "start node " +
+                    (*survey.claimed.begin()).id.describe() + " with it");
+  }
+  consensus::MemberSet alive = survey.answered;
   alive.add({state.node_id, state.incarnation});
   for (const consensus::MemberSet& voters : electorates(state)) {
     if (voters.count_in(alive) < voters.majority()) continue;
@@ -191,8 +205,29 @@ void reach_members(const DurableState& state, PeerTransport& transport) {
 
 }  // namespace
 
+Status go_by_log(io::Wait& wait, io::Directory& log_directory, DurableState& state) {
+  VERITY_TRY_ASSIGN(LogSays says, members_in_log(wait, log_directory, Position{~std::uint64_t{0}}));
+  const auto refuse = [](const std::string& why) {
+    return fail(ErrorCode::corrupt,
+                "--force-recover is refused: this node has forgotten what it promised, and " + why);
+  };
+  if (says.damage) return refuse("its log is damaged: " + says.damage->describe() + ". Choose another node");
+  if (says.founders.empty()) return refuse("there is nothing in its log");
+  state.cluster_id = says.cluster_id;
+  state.epoch = says.epoch;
+  state.founders = says.founders;
+  state.founded_at = says.founded_at;
+  state.members = std::move(says.members);
+  state.release = says.release;
+  state.view = state.log_view = says.view;
+  state.is_member = state.founded = true;
+  state.head_start = false;
+  return {};
+}
+
 Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOptions& options,
-                           io::Directory& meta, DurableState& state, PeerTransport* transport) {
+                           io::Directory& meta, DurableState& state, PeerTransport* transport,
+                           bool has_forgotten) {
   VERITY_TRY(check_can_ask(options, state, transport));
   consensus::MemberSet all;
   for (const consensus::MemberSet& voters : electorates(state)) {
@@ -202,6 +237,7 @@ Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOpt
                    {{"members", names(all)},
                     {"seconds", static_cast<std::uint64_t>(options.tuning.recover_hearing / 1s)}});
   Listener listener(all);
+  listener.survey.has_forgotten = has_forgotten;
   reach_members(state, *transport);
   transport->set_receiver(&listener);  // first: no word may be missed
   VERITY_TRY(
@@ -211,7 +247,7 @@ Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOpt
   while (status && wait.now() < end) {
     status = wait.sleep(look_interval);
     if (status) status = check_is_current(listener.last_word());
-    if (status) status = check_no_majority(state, listener.survey.answered);
+    if (status) status = check_no_majority(state, listener.survey);
   }
   if (status) note_silence(world, *transport);
   io::Wait patient(wait.loop());

@@ -28,6 +28,8 @@ namespace verity::node {
 
 // What the other members said.
 struct Survey {
+  bool has_forgotten = false;     // this node, what it promised
+  consensus::MemberSet claimed;   // said that they are members
   consensus::MemberSet answered;  // also whoever refused, or has this member's place by now
   Position heard;                 // somebody knows so much to be committed
   NodeId heard_from;
@@ -35,11 +37,16 @@ struct Survey {
   Sha256Digest applied_hash;
 };
 
+// A node that has forgotten its promises goes by what its whole log says: fills in the state, and saves nothing. corrupt: the
+// log is damaged.
+Status go_by_log(io::Wait& wait, io::Directory& log_directory, DurableState& state);
+
 // Hears the members of the state's cluster for Tuning::recover_hearing. Whoever refuses to talk is alive. unsupported: a
-// majority of them, this one included, is, or this node is none any more, and somebody says so; invalid_argument: there is
+// majority of them, this one included, is, or any if this node `has_forgotten` what it promised, or this node is none any more, and somebody says so; invalid_argument: there is
 // nobody to be asked. The transport is stopped when it returns.
 Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOptions& options,
-                           io::Directory& meta, DurableState& state, PeerTransport* transport);
+                           io::Directory& meta, DurableState& state, PeerTransport* transport,
+                           bool has_forgotten);
 
 // From the old epoch into a new one, once the log is recovered. corrupt: entries are damaged, wherever: the whole log is read.
 Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, io::Directory& log_directory,

@@ -1,6 +1,8 @@
 #include "engine/node/found_cluster.h"
 
 #include "engine/node/founding_codec.h"
+#include "engine/node/members.h"
+#include "engine/node/opening.h"
 #include "io/clock.h"
 #include "io/directory.h"
 #include "io/fiber/sync.h"
@@ -8,6 +10,7 @@
 #include "io/random.h"
 #include "io/world.h"
 
+#include <algorithm>
 #include <deque>
 #include <set>
 
@@ -24,12 +27,14 @@ using consensus::FoundingEffects;
 
 class Founder final : public PeerReceiver {
  public:
-  Founder(const io::World& world, io::Directory& meta, DurableState& state, PeerTransport& transport)
+  Founder(const io::World& world, const NodeOptions& options, Opened& opened, PeerTransport& transport)
       : world_(world),
-        meta_(meta),
-        state_(state),
+        options_(options),
+        meta_(*opened.meta),
+        log_directory_(*opened.log_directory),
+        state_(*opened.state),
         transport_(transport),
-        founding_({state.node_id, state.incarnation}, transport.others() + 1, promises_of(state)) {}
+        founding_({state_.node_id, state_.incarnation}, transport.others() + 1, promises_of(state_)) {}
 
   Status run(io::Wait& wait) {
     note_id(state_.node_id);
@@ -37,6 +42,7 @@ class Founder final : public PeerReceiver {
     transport_.set_receiver(this);
     const Status done = go_on(wait);
     transport_.set_receiver(nullptr);
+    say_waiting("");
     return done;
   }
 
@@ -85,7 +91,14 @@ class Founder final : public PeerReceiver {
   }
 
   consensus::FoundingDraw draw() {
-    return {world_.random.id(), world_.random.id(), world_.random.id(), world_.clock.realtime()};
+    consensus::FoundingDraw draw{
+        world_.random.id(), world_.random.id(), world_.random.id(), world_.clock.realtime(), {}};
+    std::vector<PeerStatus> peers = transport_.peers();
+    peers.resize(std::min(peers.size(), transport_.others()));  // the configured ones come first
+    for (const PeerStatus& peer : peers) {
+      if (peer.id != NodeId{}) draw.named.push_back(peer.id);
+    }
+    return draw;
   }
 
   Status go_on(io::Wait& wait) {
@@ -103,7 +116,7 @@ class Founder final : public PeerReceiver {
       if (save_.empty() && !state_.head_start) carry_out(founding_.remind());
       if (wait.now() >= report_at) {
         report_at = wait.now() + report_interval;
-        report();
+        state_.head_start ? report_forgotten(wait) : report();
       }
     }
     return {};
@@ -132,13 +145,36 @@ class Founder final : public PeerReceiver {
     return {};
   }
 
-  void report() {
-    if (state_.head_start) {
-      world_.logger.log(io::LogLevel::info, log_target,
-                        "Waiting for a member of the cluster that this node's log is of",
-                        {{"node_id", state_.node_id.value}});
+  void say_waiting(const std::string& why) {
+    if (options_.on_waiting) options_.on_waiting(why);
+  }
+
+  // Members say again and again that they are.
+  void report_forgotten(io::Wait& wait) {
+    const std::vector<PeerStatus> peers = transport_.peers();
+    const bool hears_all =
+        !peers.empty() &&
+        std::all_of(peers.begin(), peers.end(), [](const PeerStatus& peer) { return peer.connected; });
+    if (!hears_all || claims_ > 0) {
+      const std::string_view waits = "Waiting for a member of the cluster that this node's log is of";
+      say_waiting("this node has forgotten what it promised, and waits for a member of its cluster");
+      world_.logger.log(io::LogLevel::info, log_target, waits, {{"node_id", state_.node_id.value}});
       return;
     }
+    if (!log_end_) {
+      const Result<LogSays> says = members_in_log(wait, log_directory_, Position{~std::uint64_t{0}});
+      log_end_ = says ? says->last : Position{};
+    }
+    const std::string none =
+        "no node is a member of the cluster any more: all are connected, and each has forgotten what it "
+        "promised or "
+        "has an empty disk. Start the one whose log is longest with --force-recover";
+    say_waiting(none + "; the log of this one ends at position " + log_end_->describe());
+    world_.logger.log(io::LogLevel::warn, log_target, "Nothing goes on by itself: " + none,
+                      {{"node_id", state_.node_id.value}, {"log_ends_at", log_end_->value}});
+  }
+
+  void report() {
     const std::string missing = list(founding_.missing());
     const std::string size = std::to_string(transport_.others() + 1);
     if (!no_founders_.empty()) {
@@ -188,14 +224,17 @@ class Founder final : public PeerReceiver {
   }
 
   const io::World& world_;
+  const NodeOptions& options_;
   io::Directory& meta_;
+  io::Directory& log_directory_;
   DurableState& state_;
   PeerTransport& transport_;
   consensus::Founding founding_;
   std::deque<consensus::FoundingPromises> save_;
   std::optional<consensus::FoundingRecord> stranger_;
   int claims_ = 0;
-  std::set<NodeId> no_founders_;  // that are there
+  std::set<NodeId> no_founders_;     // that are there
+  std::optional<Position> log_end_;  // once it was needed
   io::Signal work_;
 };
 
@@ -224,9 +263,9 @@ consensus::FoundingRecord founding_record(const DurableState& state) {
   return {state.cluster_id, state.epoch, state.founders, state.founded_at};
 }
 
-Status found_cluster(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
+Status found_cluster(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,
                      PeerTransport& transport) {
-  return Founder(world, meta, state, transport).run(wait);
+  return Founder(world, options, opened, transport).run(wait);
 }
 
 }  // namespace verity::node

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/consensus/founding.h"
+#include "engine/node/options.h"
 #include "engine/node/peer_transport.h"
 #include "engine/node/release.h"
 #include "engine/node/state_file.h"
@@ -16,6 +17,8 @@ struct World;
 
 namespace verity::node {
 
+struct Opened;
+
 // The identity that `state` says.
 NodeIdentity identity_of(const DurableState& state, const Releases& known);
 // The record that made this node a member.
@@ -26,7 +29,7 @@ Error outdated_error(NodeId node);
 
 // unsupported: this is an old copy, of before the founding. Returns when state.is_member, durably: of the new cluster, or, without a vote so far, of one that exists already. Says now
 // and then whom it waits for.
-Status found_cluster(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
+Status found_cluster(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,
                      PeerTransport& transport);
 
 }  // namespace verity::node

@@ -61,13 +61,20 @@ MemberSet members_of(const DurableState& state) {
   return state.members.at.value == 0 ? state.founders : members_in(state.members);
 }
 
-Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Position committed) {
+Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Position through) {
   LogSays says;
   MembersRecord& record = says.members;
   log::VerifyOptions options;
   options.on_entry = [&](const log::EntryPtr& entry, std::uint64_t, std::uint32_t) -> Status {
-    if (entry->position() > committed) return {};
+    if (entry->position() > through) return {};
     says.epoch = entry->header().epoch;
+    says.last = entry->position();
+    says.view = std::max(says.view, entry->header().view);
+    if (log::FoundingBody founding; says.last == Position{1} && log::decode(entry->body(), founding)) {
+      says.cluster_id = founding.cluster_id;
+      says.founded_at = entry->header().timestamp;
+      for (const auto& [id, incarnation] : founding.members) says.founders.add({id, incarnation});
+    }
     log::ReleaseBody release;
     if (entry->header().kind == log::EntryKind::release && log::decode(entry->body(), release))
       says.release = {release.release, entry->position()};
@@ -89,12 +96,8 @@ Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Pos
     return {};
   };
   VERITY_TRY_ASSIGN(const log::VerifyReport report, log::verify_log(wait, log_directory, options));
-  if (!report.damage.empty() && report.damage.front().position <= committed) {
-    return fail(ErrorCode::corrupt,
-                "this node has forgotten its promises, and its log cannot be read as a whole (" +
-                    report.damage.front().describe() +
-                    "): set the data directory aside and start with an empty one");
-  }
+  if (!report.damage.empty() && report.damage.front().position <= through)
+    says.damage = report.damage.front();
   if (record.at == Position{1}) record = {};  // the founding alone is no change
   return says;
 }

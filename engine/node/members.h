@@ -7,6 +7,7 @@
 #pragma once
 
 #include "engine/consensus/replica.h"
+#include "engine/log/damage.h"
 #include "engine/log/entry.h"
 #include "engine/node/addresses.h"
 #include "engine/node/peer_transport.h"
@@ -26,13 +27,20 @@ namespace verity::node {
 consensus::Membership membership_at(const DurableState& state, Position committed);
 // Who votes now, as far as the state says.
 consensus::MemberSet members_of(const DurableState& state);
-// What the log says of them, and of the active release, up to `committed`. corrupt: not all of it can be read.
+// What the log says of them and of the cluster, up to `through`.
 struct LogSays {
   MembersRecord members;
   ActiveRelease release;
-  Id128 epoch;  // of the last entry; zeros: there is none
+  Id128 cluster_id;
+  consensus::MemberSet founders;
+  Timestamp founded_at;
+  // Of the last entry; zeros: there is none.
+  Id128 epoch;
+  Position last;
+  View view;                          // the highest of any entry
+  std::optional<log::Damage> damage;  // not all of it can be read
 };
-Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Position committed);
+Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Position through);
 // Nothing, or that a node with this state has left its cluster, and what to do about it.
 Status check_not_removed(const DurableState& state);
 

@@ -116,7 +116,7 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
   VERITY_TRY_ASSIGN(const bool promised, may_have_promised(wait, opened));
   Result<LoadedState> loaded = load_state(wait, *opened.meta, options.read_only);
   const bool is_lost = loaded ? !loaded->state : loaded.error().code == ErrorCode::corrupt;
-  if (is_lost && promised && !is_alone && !options.read_only && !options.force_recover) {
+  if (is_lost && promised && !is_alone && !options.read_only) {
     opened.notes.push_back(
         (loaded ? std::string("meta/state.json and its copy are missing") : loaded.error().message) +
         ". It goes on as another member under the same id, with what its log holds as committed");
@@ -215,13 +215,18 @@ Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& o
   VERITY_TRY(
       transport->start(wait, [&state, known = options.releases] { return identity_of(state, known); }));
   opened.in_network = true;
-  return state.is_member ? Status() : found_cluster(wait, world, *opened.meta, state, *transport);
+  return state.is_member ? Status() : found_cluster(wait, world, options, opened, *transport);
 }
 
 // The log of whoever this node was is its own from here on.
 Status take_over_log(io::Wait& wait, Opened& opened) {
   DurableState& state = *opened.state;
   VERITY_TRY_ASSIGN(LogSays says, members_in_log(wait, *opened.log_directory, opened.recovered.committed));
+  if (says.damage) {
+    return fail(ErrorCode::corrupt,
+                "this node has forgotten its promises, and its log cannot be read as a whole (" +
+                    says.damage->describe() + "): set the data directory aside and start with an empty one");
+  }
   if (!says.epoch.is_zero() && says.epoch != state.epoch) {
     return fail(ErrorCode::corrupt, "this node has forgotten its promises, and its log is of epoch " +
                                         says.epoch.describe() + ", the cluster of " + state.epoch.describe() +
@@ -235,7 +240,9 @@ Status take_over_log(io::Wait& wait, Opened& opened) {
   return save_state(wait, *opened.meta, state);
 }
 
-Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
+// Without promises it has a log and nothing else to go by, and nobody else to ask.
+Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened,
+                   bool goes_on_without_promises) {
   VERITY_TRY_ASSIGN(const bool log_exists, has_segments(wait, *opened.log_directory));
   if (!log_exists && !opened.state->founded && !options.read_only) {
     VERITY_TRY(log::create_first_segment(wait, *opened.log_directory, opened.state->cluster_id,
@@ -255,7 +262,7 @@ Status recover_log(io::Wait& wait, const NodeOptions& options, Opened& opened) {
   input.log_view = opened.state->log_view;
   input.segment_bytes = options.segment_bytes;
   input.only_committed = opened.state->head_start;
-  if (!opened.is_alone) {
+  if (!opened.is_alone && !goes_on_without_promises) {
     // Durable until the others have told what is missing: for a vote it makes all the difference whether this node never
     // held an entry, or may have lost it.
     input.mark_lost = [&](Position position) {
@@ -322,7 +329,9 @@ Result<std::optional<Survey>> ask_if_forced(io::Wait& wait, const io::World& wor
         " gives up the epoch that this node is of now");
     return std::nullopt;
   }
-  return ask_members(wait, world, options, *opened.meta, *opened.state, transport);
+  const bool has_forgotten = opened.state->head_start;
+  if (has_forgotten) VERITY_TRY(go_by_log(wait, *opened.log_directory, *opened.state));
+  return ask_members(wait, world, options, *opened.meta, *opened.state, transport, has_forgotten);
 }
 
 Status recover_by_force(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,
@@ -369,7 +378,7 @@ Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::D
   opened.notes.insert(opened.notes.end(), loaded.notes.begin(), loaded.notes.end());
   opened.derived = loaded.derived ? std::move(loaded.derived) : std::make_unique<Derived>(limits, hash_seed);
   if (!options.read_only) VERITY_TRY(open_tree(wait, opened));
-  VERITY_TRY(recover_log(wait, options, opened));
+  VERITY_TRY(recover_log(wait, options, opened, survey && survey->has_forgotten));
   if (survey) VERITY_TRY(recover_by_force(wait, world, options, opened, transport, *survey));
   if (opened.state->refounding && !options.read_only)
     VERITY_TRY(write_recovery_report(wait, *opened.meta, *opened.state->refounding));

@@ -56,6 +56,7 @@ consensus::FoundingDraw FoundingWorld::draw() const {
   draw.round.bytes[0] = draws_;
   draw.cluster_id.bytes[0] = draws_;
   draw.epoch.bytes[0] = draws_;
+  for (std::uint64_t id = 2; id <= nodes_.size(); ++id) draw.named.push_back(NodeId{id});
   return draw;
 }
 

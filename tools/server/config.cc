@@ -1,5 +1,7 @@
 #include "tools/server/config.h"
 
+#include "engine/log/log.h"
+#include "io/base/aligned_buffer.h"
 #include "io/base/assert.h"
 #include "tools/server/nearest.h"
 #include "tools/server/toml_file.h"
@@ -92,6 +94,7 @@ class Loader {
     take_environment(environment);
     take_flags(flags);
     check_addresses();
+    check_advertised();
     check_peers();
     check_consensus();
     check_limits();
@@ -217,11 +220,34 @@ class Loader {
     }
   }
 
+  std::optional<io::Address> advertised() const {
+    if (text(Key::advertise_address).empty()) return std::nullopt;
+    return *io::Address::parse(text(Key::advertise_address));  // it was checked
+  }
+
+  void check_advertised() {
+    const std::optional<io::Address> told = advertised();
+    if (told && (told->port == 0 || is_everywhere(*told))) {
+      complain(setting(Key::advertise_address).origin,
+               shown(Key::advertise_address) + ": nobody can connect there; name a host and a port");
+    }
+    if (!told && !peers().empty() && is_everywhere(address(Key::bind_address))) {
+      loaded_.notes.push_back(
+          setting(Key::bind_address).origin + ": " + shown(Key::bind_address) +
+          " says nothing of where this node is: clients of other nodes are not told when it "
+          "leads; set " +
+          row_of(Key::advertise_address).describe());
+    }
+  }
+
+  static bool is_everywhere(const io::Address& address) {
+    return address.host == "0.0.0.0" || address.host == "::";
+  }
+
   // Whether somebody who listens at `own` would reach itself at `peer`, as far as the texts tell. The rest is noticed
   // in the handshake.
   static bool reaches(const io::Address& own, const io::Address& peer) {
-    const bool everywhere = own.host == "0.0.0.0" || own.host == "::";
-    return peer.port == own.port && (peer.host == own.host || (everywhere && peer.is_loopback()));
+    return peer.port == own.port && (peer.host == own.host || (is_everywhere(own) && peer.is_loopback()));
   }
 
   void check_peers() {
@@ -288,10 +314,17 @@ class Loader {
                shown(Key::max_record_size) + " is larger than " + shown(Key::max_batch_size) +
                    ": such a record would never fit into a request");
     }
-    if (number(Key::max_batch_size) > number(Key::segment_size) / 2) {
+    const std::string& place = place_of(Key::segment_size, Key::max_batch_size);
+    const ByteCount segment = number(Key::segment_size);
+    if (segment % AlignedBuffer::alignment != 0) {
+      complain(setting(Key::segment_size).origin, shown(Key::segment_size) + " is no multiple of 4KB");
+    } else if (number(Key::max_batch_size) > log::body_bytes_max(segment)) {
+      complain(place, shown(Key::max_batch_size) + " does not fit into " + shown(Key::segment_size) +
+                          ": the events of a request lie in one segment; at most " +
+                          std::to_string(log::body_bytes_max(segment)) + " bytes do");
+    } else if (number(Key::max_batch_size) > segment / 2) {
       loaded_.notes.push_back(
-          place_of(Key::segment_size, Key::max_batch_size) + ": " + shown(Key::max_batch_size) +
-          " is more than half of " + shown(Key::segment_size) +
+          place + ": " + shown(Key::max_batch_size) + " is more than half of " + shown(Key::segment_size) +
           ": an entry lies in one segment, so the largest requests may be refused for its size");
     }
   }
@@ -301,6 +334,7 @@ class Loader {
     config.bind_address = address(Key::bind_address);
     config.metrics_address = address(Key::metrics_address);
     config.cluster_address = address(Key::cluster_address);
+    config.advertise_address = advertised();
     config.cluster_peers = peers();
     config.allow_insecure = flag(Key::allow_insecure);
     config.data_dir = text(Key::data_dir);

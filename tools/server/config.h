@@ -54,8 +54,9 @@ struct ServerConfig {
   io::Address bind_address;
   io::Address metrics_address;
   io::Address cluster_address;
-  std::vector<io::Address> cluster_peers;  // empty: the node is alone
-  bool allow_insecure = false;             // addresses beyond loopback without TLS
+  std::optional<io::Address> advertise_address;  // else bind_address is told
+  std::vector<io::Address> cluster_peers;        // empty: the node is alone
+  bool allow_insecure = false;                   // addresses beyond loopback without TLS
   std::string data_dir;
   io::LogLevel log_level = io::LogLevel::info;
   IoBackend io_backend = IoBackend::automatic;

@@ -362,11 +362,39 @@ TEST(Config, KeysThatContradictEachOtherAreNamedTogether) {
       IsEmpty());
 }
 
-TEST(Config, BatchesThatCannotFitIntoASegmentAreNoticed) {
-  const LoadedConfig loaded = from_file("[storage]\nsegment_size = \"1MB\"\n");
+TEST(Config, WhatOthersAreToldHasAHostAndAPort) {
+  const auto with = [](std::string_view told) {
+    return "[server]\nnode_id = 1\nallow_insecure = true\nbind_address = \"0.0.0.0:7000\"\n"
+           "cluster_peers = [\"b:7001\", \"c:7001\"]\nadvertise_address = \"" +
+           std::string(told) + "\"\n";
+  };
+  const LoadedConfig loaded = from_file(with("node1:7100"));
+  EXPECT_THAT(loaded.problems, IsEmpty());
+  EXPECT_EQ(loaded.config.advertise_address, (io::Address{"node1", 7100}));
+  EXPECT_THAT(problem_of(with("0.0.0.0:7000")), HasSubstr("nobody can connect there"));
+  EXPECT_THAT(problem_of(with("node1:0")), HasSubstr("nobody can connect there"));
+  EXPECT_THAT(problem_of(with("node1")), HasSubstr("[server] advertise_address: "));
+  const LoadedConfig untold = from_file(with(""));
+  EXPECT_EQ(untold.config.advertise_address, std::nullopt);
+  EXPECT_THAT(untold.notes, testing::Contains(HasSubstr("set [server] advertise_address")));
+}
+
+// As a start would.
+TEST(Config, ABatchThatDoesNotFitIntoASegmentIsRefused) {
+  EXPECT_THAT(problem_of("[storage]\nsegment_size = \"1MB\"\n"),
+              AllOf(HasSubstr("[limits] max_batch_size = \"10MB\" does not fit into [storage] segment_size = "
+                              "\"1MB\""),
+                    HasSubstr("bytes do")));
+  EXPECT_THAT(problem_of("[storage]\nsegment_size = 70000\n[limits]\nmax_record_size = \"1KB\"\n"
+                         "max_batch_size = \"1KB\"\n"),
+              HasSubstr("no multiple of 4KB"));
+}
+
+TEST(Config, BatchesThatMayNotFitIntoASegmentAreNoticed) {
+  const LoadedConfig loaded = from_file("[storage]\nsegment_size = \"11MB\"\n");
   EXPECT_THAT(loaded.problems, IsEmpty());
   EXPECT_THAT(loaded.notes, ElementsAre(AllOf(HasSubstr("[limits] max_batch_size = \"10MB\""),
-                                              HasSubstr("[storage] segment_size = \"1MB\""))));
+                                              HasSubstr("[storage] segment_size = \"11MB\""))));
   EXPECT_THAT(from_file("[storage]\nsegment_size = \"1MB\"\n[limits]\nmax_record_size = \"64KB\"\n"
                         "max_batch_size = \"512KB\"\n")
                   .notes,

@@ -46,6 +46,18 @@ constexpr std::array rows = {
         .meaning =
             "Where the other nodes of a cluster connect; a node alone listens there only once `verity-admin "
             "cluster add` lets others in. The same rule as for bind_address."},
+    KeyRow{
+        .key = Key::advertise_address,
+        .section = "server",
+        .name = "advertise_address",
+        .environment = "VERITY_ADVERTISE_ADDRESS",
+        .type = ValueType::optional_address,
+        .default_text = "",
+        .meaning =
+            "Where clients reach this node, as the other nodes are told; its host is named to them for the "
+            "cluster port, too. Empty: bind_address. Needed when that is 0.0.0.0, or behind a translation of "
+            "addresses: else clients of other nodes are not told who leads.",
+        .flag = {"--advertise", "<ADDR>", "Address that clients are told"}},
     KeyRow{.key = Key::node_id,
            .section = "server",
            .name = "node_id",
@@ -383,6 +395,8 @@ std::string KeyRow::allowed() const {
              std::string(default_text) + "\" (ms, s, m, h)";
     case ValueType::address:
       return "host:port, such as \"" + std::string(default_text) + "\"";
+    case ValueType::optional_address:
+      return "host:port, such as \"node1:7000\", or empty";
     case ValueType::peers:
       return "host:port addresses separated by commas";
     case ValueType::path:

@@ -13,6 +13,7 @@ namespace verity::tools {
 enum class Key : std::uint8_t {
   bind_address,
   cluster_address,
+  advertise_address,
   node_id,
   cluster_name,
   cluster_peers,
@@ -47,16 +48,17 @@ enum class Key : std::uint8_t {
 };
 
 enum class ValueType : std::uint8_t {
-  boolean,   // true or false
-  count,     // a whole number of KeyRow::least..most
-  size,      // bytes, or a number with KB, MB, GB (powers of 1024), of least..most
-  duration,  // "100ms", "5s"; least..most in milliseconds
-  address,   // host:port
-  peers,     // addresses separated by commas; a list in the file
-  path,      // absolute when it stands in the file
-  choice,    // one of KeyRow::choices
-  name,      // 1..63 letters, digits, '-', '_' and '.'
-  url,       // http:// or https://
+  boolean,           // true or false
+  count,             // a whole number of KeyRow::least..most
+  size,              // bytes, or a number with KB, MB, GB (powers of 1024), of least..most
+  duration,          // "100ms", "5s"; least..most in milliseconds
+  address,           // host:port
+  optional_address,  // host:port, or empty
+  peers,             // addresses separated by commas; a list in the file
+  path,              // absolute when it stands in the file
+  choice,            // one of KeyRow::choices
+  name,              // 1..63 letters, digits, '-', '_' and '.'
+  url,               // http:// or https://
   text,
 };
 

@@ -19,8 +19,9 @@ void add_flag(std::string& out, Key key) {
 }
 
 // The order of the operations guide, then what came later.
-constexpr std::array flags_in_order = {Key::node_id,   Key::bind_address,   Key::data_dir, Key::cluster_peers,
-                                       Key::log_level, Key::allow_insecure, Key::read_only};
+constexpr std::array flags_in_order = {Key::node_id,        Key::bind_address, Key::data_dir,
+                                       Key::cluster_peers,  Key::log_level,    Key::advertise_address,
+                                       Key::allow_insecure, Key::read_only};
 
 constexpr std::string_view document_head = R"(# Configuration
 

@@ -168,10 +168,11 @@ class Service {
       }
       status.messages_dropped = transport_->messages_dropped();
     }
-    status.reason = missing.empty() ? "founding the cluster, or recovering the data directory"
-                                    : "waiting for a connection with " + missing;
+    status.reason = !waits_for_.empty() ? waits_for_
+                    : missing.empty()   ? "founding the cluster, or recovering the data directory"
+                                        : "waiting for a connection with " + missing;
     const std::string size = std::to_string(config_.cluster_peers.size() + 1);
-    if (is_in_cluster() && highest.value > config_.cluster_peers.size() + 1) {
+    if (waits_for_.empty() && is_in_cluster() && highest.value > config_.cluster_peers.size() + 1) {
       status.reason += "; a new cluster of " + size + " is founded by the nodes 1 to " + size +
                        ", and node " + highest.describe() +
                        " is here, which can only be let into one that exists";
@@ -187,6 +188,7 @@ class Service {
     peer::PeerOptions options;
     options.listen_address = config_.cluster_address;
     options.others = config_.cluster_peers;
+    if (config_.advertise_address) options.advertised_host = config_.advertise_address->host;
     return std::make_unique<cluster::Transport>(world_, std::move(options));
   }
 
@@ -199,8 +201,9 @@ class Service {
     VERITY_TRY(listen(wait));
     node::NodeOptions node_options = config_.node;
     // Of an address that means all interfaces the others could make nothing.
-    const std::string& host = server_->address().host;
-    if (host != "0.0.0.0" && host != "::") node_options.client_address = server_->address().describe();
+    const io::Address& told = config_.advertise_address ? *config_.advertise_address : server_->address();
+    if (told.host != "0.0.0.0" && told.host != "::") node_options.client_address = told.describe();
+    node_options.on_waiting = [this](const std::string& why) { waits_for_ = why; };
     node_options.lock_holder = "verity-server, process " + std::to_string(::getpid());
     const Instant recovery_began = wait.now();
     VERITY_TRY_ASSIGN(node_,
@@ -292,6 +295,7 @@ class Service {
   int signal_ = 0;
   io::CancelSource starting_;
   bool is_started_ = false;  // or failed to
+  std::string waits_for_;    // the start
   io::CancelSource serving_;
 
   std::unique_ptr<io::Directory> data_;

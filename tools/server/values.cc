@@ -135,6 +135,16 @@ Checked check_address(const KeyRow& row, const RawValue& raw) {
   return parse_address(row, *text);
 }
 
+// Stays text, because there may be none.
+Checked check_optional_address(const KeyRow& row, const RawValue& raw) {
+  const auto* text = std::get_if<std::string>(&raw);
+  if (text == nullptr) return not_allowed(row, raw);
+  if (text->empty()) return *text;
+  const Checked address = parse_address(row, *text);
+  if (!address) return address;
+  return std::get<io::Address>(*address).describe();
+}
+
 Checked check_peers(const KeyRow& row, const RawValue& raw) {
   std::vector<std::string> texts;
   if (const auto* list = std::get_if<std::vector<std::string>>(&raw)) {
@@ -232,6 +242,8 @@ Checked check_type(const KeyRow& row, const RawValue& raw, RawSource source) {
       return check_amount(row, raw, source);
     case ValueType::address:
       return check_address(row, raw);
+    case ValueType::optional_address:
+      return check_optional_address(row, raw);
     case ValueType::peers:
       return check_peers(row, raw);
     case ValueType::path:

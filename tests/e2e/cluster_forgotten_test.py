@@ -1,0 +1,79 @@
+"""Nodes that have forgotten what they promised: killed with sync_mode = "async", or robbed of their state, one or all of them."""
+
+import json
+import shutil
+import unittest
+
+from cluster import Cluster
+from harness import ADMIN, TestCase, run
+
+NOBODY = "no node is a member of the cluster any more"
+
+
+class Forgotten(TestCase):
+    def healthy(self, cluster, node):
+        self.assertFine(run(ADMIN, "--server", cluster.nodes[node].address, "cluster", "wait-healthy", "--timeout", "60"))
+
+    def reason(self, cluster, node):
+        return cluster.status(node).get("reason", "")
+
+    def test_a_killed_async_node_comes_back_as_another_member(self):
+        cluster = Cluster(self, environment={"VERITY_SYNC_MODE": "async"})
+        cluster.start_all()
+        cluster.append(5)
+        self.healthy(cluster, 1)
+        cluster.wait_for("acknowledgements before the disk", lambda: cluster.status(3)["acknowledges_early"])
+        self.assertEqual(cluster.status(3)["sync_mode"], "async")
+        cluster.kill(3)
+        cluster.append(5)
+        cluster.start(3)
+        cluster.leader()
+        self.healthy(cluster, 3)
+        self.assertTrue(any('(sync_mode = "async") and did not stop cleanly' in m for m in cluster.nodes[3].messages()))
+        cluster.append(5)
+        cluster.check_history()
+        cluster.nodes[3].stop()  # with everything written
+        cluster.start(3)
+        cluster.leader()
+        self.assertFalse(any("did not stop cleanly" in m for m in cluster.nodes[3].messages()))
+        cluster.check_history()
+
+    def test_when_all_have_forgotten_they_say_what_to_do(self):
+        cluster = Cluster(self)
+        cluster.start_all()
+        cluster.append(5)
+        cluster.check_history()
+        for node in (1, 2, 3):
+            cluster.kill(node)
+            shutil.rmtree(cluster.data_dir(node) / "meta")
+        for node in (1, 2, 3):
+            cluster.start(node)
+        for node in (1, 2, 3):
+            cluster.wait_for(f"node {node} knows that nobody is left", lambda: NOBODY in self.reason(cluster, node))
+            self.assertIn("the log of this one ends at position", self.reason(cluster, node))
+        shown = run(ADMIN, "--server", cluster.nodes[2].address, "cluster", "status")
+        self.assertIn(NOBODY, shown.stdout + shown.stderr)
+        cluster.kill(2)
+        cluster.nodes[2] = cluster.start_forced(2).wait_ready()
+        self.assertEqual(cluster.leader_of(2), 2)
+        self.assertIn("force_recovered", cluster.status(2))
+        cluster.append(3)
+        cluster.kill(1)
+        cluster.kill(3)
+        self.assertEqual(len(cluster.events(2)), 8)
+
+    def test_whoever_has_forgotten_does_not_go_on_beside_a_member(self):
+        cluster = Cluster(self)
+        cluster.start_all()
+        cluster.append(1)
+        cluster.kill(1)
+        cluster.kill(2)
+        shutil.rmtree(cluster.data_dir(2) / "meta")
+        forced = cluster.start_forced(2)
+        self.assertEqual(forced.wait_exit(), 1)
+        refusal = next(m for m in forced.messages() if m.startswith("Could not start"))
+        self.assertIn("node 3 is a member of the cluster still", refusal)
+
+
+if __name__ == "__main__":
+    unittest.main()
