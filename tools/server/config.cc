@@ -1,7 +1,6 @@
 #include "tools/server/config.h"
 
 #include "engine/log/log.h"
-#include "io/base/aligned_buffer.h"
 #include "io/base/assert.h"
 #include "tools/server/nearest.h"
 #include "tools/server/toml_file.h"
@@ -316,9 +315,7 @@ class Loader {
     }
     const std::string& place = place_of(Key::segment_size, Key::max_batch_size);
     const ByteCount segment = number(Key::segment_size);
-    if (segment % AlignedBuffer::alignment != 0) {
-      complain(setting(Key::segment_size).origin, shown(Key::segment_size) + " is no multiple of 4KB");
-    } else if (number(Key::max_batch_size) > log::body_bytes_max(segment)) {
+    if (number(Key::max_batch_size) > log::body_bytes_max(segment)) {
       complain(place, shown(Key::max_batch_size) + " does not fit into " + shown(Key::segment_size) +
                           ": the events of a request lie in one segment; at most " +
                           std::to_string(log::body_bytes_max(segment)) + " bytes do");
