@@ -44,8 +44,10 @@ class Cluster {
   bool is_ready() const;
   bool is_serving() const;  // each of them
   // All have committed and applied the same, nothing else lies in their logs, and what was found damaged is repaired.
-  bool is_in_first_view() const;
   bool is_level() const;
+  bool is_in_first_view() const;
+  // Nobody forgets what it promised because it was killed.
+  bool is_durable() const { return scenario_.setup.node.sync_mode == node::SyncMode::fsync; }
   bool has_refused_rightly() const;
   bool may_stay_damaged() const;
   bool is_read_only() const;

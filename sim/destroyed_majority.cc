@@ -30,9 +30,11 @@ void DestroyedMajority::go() {
   cluster_.heal();
   expect_([&] { return cluster_.is_ready() && cluster_.is_serving(); }, patience,
           [&] { return "the nodes are not up before a majority is destroyed: " + cluster_.describe(); });
-  survivor_ = prng_.below(cluster_.size());
+  if (world_.failure()) return;
+  const std::vector<std::size_t> voters = this->voters();
+  survivor_ = voters.at(prng_.below(voters.size()));
   relic_ = prng_.chance(1, 2) ? prng_.below(cluster_.size()) : survivor_;
-  if (!world_.failure() && prng_.chance(1, 3)) ask_too_early();
+  if (voters.size() == cluster_.size() && prng_.chance(1, 3)) ask_too_early();
   run_for(prng_.exponential(300ms));
   // What the others acknowledge from here on it will not hold.
   if (prng_.chance(1, 2)) cluster_.isolate(survivor_, prng_.between(1, 3));
@@ -41,6 +43,15 @@ void DestroyedMajority::go() {
   destroy();
   if (relic_ != survivor_) come_back_with_old_disk();
   come_back_blank();
+}
+
+// A newcomer counts for no majority, and as it lacks an unknown part of the log it is nobody's choice.
+std::vector<std::size_t> DestroyedMajority::voters() const {
+  std::vector<std::size_t> voters;
+  for (std::size_t i = 0; i < cluster_.size(); ++i) {
+    if (cluster_.nodes()[i]->host().node()->status().state != "learner") voters.push_back(i);
+  }
+  return voters;
 }
 
 // A majority is alive, with it: it has to find that out, and to change nothing.
@@ -52,12 +63,17 @@ void DestroyedMajority::ask_too_early() {
     --away;
   }
   survivor().stay_down();
+  // Whoever has forgotten what it promised may not go on beside anybody who has not.
+  if (cluster_.is_durable() && prng_.chance(1, 3)) survivor().lose_state();
   survivor().recover_too_early();
   expect_([&] { return survivor().was_refused_too_early(); }, patience,
           [&] { return "--force-recover was not refused: " + cluster_.describe(); });
   cluster_.heal();
-  expect_([&] { return cluster_.is_serving(); }, patience,
+  expect_([&] { return cluster_.is_ready() && cluster_.is_serving(); }, patience,
           [&] { return "a node does not come back after it was refused: " + cluster_.describe(); });
+  if (world_.failure()) return;
+  const std::vector<std::size_t> left = voters();  // it may have been let in as another member, or not yet
+  survivor_ = left.at(prng_.below(left.size()));
 }
 
 void DestroyedMajority::destroy() {
@@ -69,7 +85,11 @@ void DestroyedMajority::destroy() {
   if (world_.failure()) return;
   // One more that is left is no majority of five; it is asked what it knows.
   const bool asks_relic = relic_ != survivor_ && cluster_.size() > 3 && prng_.chance(1, 2);
-  asks_relic ? start_relic() : forget_promises();
+  if (asks_relic) {
+    start_relic();
+  } else {
+    forget_promises();
+  }
   if (world_.failure()) return;
   work_.forget_after(survivor().recover_by_force(prng_.below(4)));
   expect_([&] { return serves(survivor_); }, patience,

@@ -29,6 +29,7 @@ class DestroyedMajority {
   void run_for(Duration time);
   NodeKeeper& survivor() { return *cluster_.nodes()[survivor_]; }
   bool serves(std::size_t node) const;
+  std::vector<std::size_t> voters() const;
   void ask_too_early();
   void destroy();
   void start_relic();

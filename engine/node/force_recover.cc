@@ -4,7 +4,6 @@
 #include "engine/log/verify.h"
 #include "engine/node/forwarding_codec.h"
 #include "engine/node/found_cluster.h"
-#include "engine/node/founding_codec.h"
 #include "engine/node/members.h"
 #include "engine/node/release.h"
 #include "io/clock.h"
@@ -38,7 +37,6 @@ class Listener final : public PeerReceiver {
     if (members_.contains(peer)) survey.answered.add(peer);
   }
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override {
-    if (is_founding(type)) return note_claim(from, type, payload);
     if (type != report_type) return;
     const Result<NodeReport> report = decode_report(payload);
     if (!report) return;
@@ -56,7 +54,8 @@ class Listener final : public PeerReceiver {
     }
   }
   void on_peer_refused(const PeerRefusal& refusal) override {
-    if (refusal.why == PeerRefusal::Why::stranger) return;
+    // Of a connection that is one too many; the other one counts.
+    if (refusal.why == PeerRefusal::Why::stranger || refusal.why == PeerRefusal::Why::duplicate) return;
     is_alive(refusal.peer);
     if (refusal.why != PeerRefusal::Why::other && !last_word_) last_word_ = refusal;
   }
@@ -68,10 +67,6 @@ class Listener final : public PeerReceiver {
     for (const consensus::Member& member : members_) {
       if (member.id == id) survey.answered.add(member);
     }
-  }
-  void note_claim(const consensus::Member& from, std::uint16_t type, ByteView payload) {
-    const auto message = decode_founding(type, payload);
-    if (message && std::holds_alternative<consensus::FoundingMember>(*message)) survey.claimed.add(from);
   }
 
   const consensus::MemberSet members_;
@@ -91,16 +86,18 @@ std::string names(const consensus::MemberSet& members) {
   return text;
 }
 
-Status check_no_majority(const DurableState& state, const Survey& survey) {
-  if (survey.has_forgotten && !survey.claimed.empty()) {
-    return fail(ErrorCode::unsupported,
-                "--force-recover is refused: this node has forgotten what it promised, and node " +
-                    names(survey.claimed) +
-                    " is a member of the cluster still. Start this node without it; if no majority is left, "
-                    "start node " +
-                    (*survey.claimed.begin()).id.describe() + " with it");
-  }
-  consensus::MemberSet alive = survey.answered;
+// Without a vote this node may hold a part of the log only.
+Status check_no_voter(const consensus::MemberSet& answered) {
+  if (answered.empty()) return {};
+  return fail(
+      ErrorCode::unsupported,
+      "--force-recover is refused: this node has no vote in its cluster and may hold a part of the log only; "
+      "of those that have one these are alive: " +
+          names(answered) + ". Choose one of them");
+}
+
+Status check_no_majority(const DurableState& state, const consensus::MemberSet& answered) {
+  consensus::MemberSet alive = answered;
   alive.add({state.node_id, state.incarnation});
   for (const consensus::MemberSet& voters : electorates(state)) {
     if (voters.count_in(alive) < voters.majority()) continue;
@@ -109,6 +106,21 @@ Status check_no_majority(const DurableState& state, const Survey& survey) {
                     names(alive) +
                     ", this node included), so nothing is lost. Start this node without it; the members "
                     "that are gone come back with empty data directories");
+  }
+  return {};
+}
+
+// What it has promised to a majority, or whether there is one without it, it does not know: any member can tell better.
+Status check_nobody_belongs(const PeerTransport& transport) {
+  for (const PeerStatus& peer : transport.peers()) {
+    if (!peer.connected || !peer.is_in_cluster) continue;
+    return fail(
+        ErrorCode::unsupported,
+        "--force-recover is refused: this node has forgotten what it promised, and node " +
+            peer.id.describe() +
+            " belongs to the cluster still. Start this node without it: it comes back by itself. If no "
+            "majority is left, start node " +
+            peer.id.describe() + " with it; if that has no vote, stop it first");
   }
   return {};
 }
@@ -156,19 +168,29 @@ Status check_is_current(const std::optional<PeerRefusal>& refusal) {
     case PeerRefusal::Why::other_epoch:
       return refuse("One of the two belongs to an epoch that is over: set its data directory aside");
     case PeerRefusal::Why::stranger:
+    case PeerRefusal::Why::duplicate:
     case PeerRefusal::Why::other:
       break;
   }
   return {};
 }
 
-Status check_can_ask(const NodeOptions& options, const DurableState& state, const PeerTransport* transport) {
+// One that has forgotten is another member than its log knows, under the same id.
+bool has_vote(const DurableState& state, bool has_forgotten) {
+  return std::ranges::any_of(electorates(state), [&](const consensus::MemberSet& voters) {
+    return has_forgotten ? voters.has_id(state.node_id) : voters.contains({state.node_id, state.incarnation});
+  });
+}
+
+Status check_can_ask(const NodeOptions& options, const DurableState& state, const PeerTransport* transport,
+                     bool has_forgotten) {
   const auto refuse = [](std::string why) {
     return fail(ErrorCode::invalid_argument, "--force-recover is refused: " + std::move(why));
   };
   if (options.read_only) return refuse("with --read-only nothing is changed");
   if (!state.is_member) return refuse("this data directory is that of no member of a cluster");
-  if (members_of(state).size() == 1)
+  if (const Status current = check_not_removed(state); !current) return refuse(current.error().message);
+  if (members_of(state).size() == 1 && !has_forgotten)
     return refuse("this node is the only member of its cluster; start it without");
   if (transport == nullptr)
     return refuse(
@@ -195,40 +217,12 @@ void compare(const log::Recovered& recovered, const Survey& survey, Refounding& 
   }
 }
 
-void reach_members(const DurableState& state, PeerTransport& transport) {
-  std::vector<std::string> addresses;
-  for (const MembersRecord::Seat& seat : state.members.seats) {
-    if (seat.member.id != state.node_id && !seat.address.empty()) addresses.push_back(seat.address);
-  }
-  transport.reach(addresses);
-}
-
 }  // namespace
-
-Status go_by_log(io::Wait& wait, io::Directory& log_directory, DurableState& state) {
-  VERITY_TRY_ASSIGN(LogSays says, members_in_log(wait, log_directory, Position{~std::uint64_t{0}}));
-  const auto refuse = [](const std::string& why) {
-    return fail(ErrorCode::corrupt,
-                "--force-recover is refused: this node has forgotten what it promised, and " + why);
-  };
-  if (says.damage) return refuse("its log is damaged: " + says.damage->describe() + ". Choose another node");
-  if (says.founders.empty()) return refuse("there is nothing in its log");
-  state.cluster_id = says.cluster_id;
-  state.epoch = says.epoch;
-  state.founders = says.founders;
-  state.founded_at = says.founded_at;
-  state.members = std::move(says.members);
-  state.release = says.release;
-  state.view = state.log_view = says.view;
-  state.is_member = state.founded = true;
-  state.head_start = false;
-  return {};
-}
 
 Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOptions& options,
                            io::Directory& meta, DurableState& state, PeerTransport* transport,
-                           bool has_forgotten) {
-  VERITY_TRY(check_can_ask(options, state, transport));
+                           const std::optional<LogSays>& remembered) {
+  VERITY_TRY(check_can_ask(options, state, transport, remembered.has_value()));
   consensus::MemberSet all;
   for (const consensus::MemberSet& voters : electorates(state)) {
     for (const consensus::Member& member : voters) all.add(member);
@@ -236,9 +230,10 @@ Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOpt
   world.logger.log(io::LogLevel::warn, log_target, "--force-recover: asking the other members first",
                    {{"members", names(all)},
                     {"seconds", static_cast<std::uint64_t>(options.tuning.recover_hearing / 1s)}});
+  const bool votes = has_vote(state, remembered.has_value());
   Listener listener(all);
-  listener.survey.has_forgotten = has_forgotten;
-  reach_members(state, *transport);
+  if (remembered) listener.survey.release = remembered->release;
+  reach_members(state.members, state.node_id, *transport);
   transport->set_receiver(&listener);  // first: no word may be missed
   VERITY_TRY(
       transport->start(wait, [&state, known = options.releases] { return identity_of(state, known); }));
@@ -247,7 +242,9 @@ Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOpt
   while (status && wait.now() < end) {
     status = wait.sleep(look_interval);
     if (status) status = check_is_current(listener.last_word());
-    if (status) status = check_no_majority(state, listener.survey);
+    if (status && remembered) status = check_nobody_belongs(*transport);
+    if (status && !votes) status = check_no_voter(listener.survey.answered);
+    if (status) status = check_no_majority(state, listener.survey.answered);
   }
   if (status) note_silence(world, *transport);
   io::Wait patient(wait.loop());
@@ -298,6 +295,7 @@ Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, i
   next.primary = self;
   next.unknown_from.reset();
   next.outdated = false;
+  if (survey.release) next.release = *survey.release;
   next.durable_position = recovered.last;
   VERITY_TRY(save_state(wait, meta, next));
   state = next;

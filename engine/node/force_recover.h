@@ -13,10 +13,13 @@
 #pragma once
 
 #include "engine/log/recovery.h"
+#include "engine/node/members.h"
 #include "engine/node/options.h"
 #include "engine/node/peer_transport.h"
 #include "engine/node/state_file.h"
 #include "io/base/result.h"
+
+#include <optional>
 
 namespace verity::io {
 class Directory;
@@ -28,25 +31,24 @@ namespace verity::node {
 
 // What the other members said.
 struct Survey {
-  bool has_forgotten = false;     // this node, what it promised
-  consensus::MemberSet claimed;   // said that they are members
   consensus::MemberSet answered;  // also whoever refused, or has this member's place by now
   Position heard;                 // somebody knows so much to be committed
   NodeId heard_from;
   Position applied;  // and somebody, maybe another, by its hash
   Sha256Digest applied_hash;
+  // Of a node that has forgotten what it promised, as its log says. Not told to anybody while they are asked: it may be
+  // something that was never committed.
+  std::optional<ActiveRelease> release;
 };
 
-// A node that has forgotten its promises goes by what its whole log says: fills in the state, and saves nothing. corrupt: the
-// log is damaged.
-Status go_by_log(io::Wait& wait, io::Directory& log_directory, DurableState& state);
-
-// Hears the members of the state's cluster for Tuning::recover_hearing. Whoever refuses to talk is alive. unsupported: a
-// majority of them, this one included, is, or any if this node `has_forgotten` what it promised, or this node is none any more, and somebody says so; invalid_argument: there is
-// nobody to be asked. The transport is stopped when it returns.
+// Hears the members of the state's cluster for Tuning::recover_hearing. Whoever refuses to talk is alive. `remembered`: this
+// node has forgotten what it promised, and its log says so much; then nobody at all may say that it is of a cluster.
+// unsupported: a majority of the members, this one included, is alive, or any that has a vote if this node has none, or this
+// node is no member any more, and somebody says so;
+// invalid_argument: there is nobody to be asked, or this node was removed. The transport is stopped when it returns.
 Result<Survey> ask_members(io::Wait& wait, const io::World& world, const NodeOptions& options,
                            io::Directory& meta, DurableState& state, PeerTransport* transport,
-                           bool has_forgotten);
+                           const std::optional<LogSays>& remembered);
 
 // From the old epoch into a new one, once the log is recovered. corrupt: entries are damaged, wherever: the whole log is read.
 Status found_anew(io::Wait& wait, const io::World& world, io::Directory& meta, io::Directory& log_directory,

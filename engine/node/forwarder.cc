@@ -6,6 +6,8 @@
 #include "io/logger.h"
 #include "io/random.h"
 
+#include <algorithm>
+
 namespace verity::node {
 namespace {
 
@@ -16,7 +18,8 @@ constexpr Duration answer_patience = 20s;
 constexpr Duration deposed_patience = 500ms;
 constexpr std::uint64_t serving_max = 1024;
 // Until there may be room in a queue that was full.
-constexpr Duration answer_pause = 5ms;
+constexpr Duration shortest_pause = 5ms;
+constexpr Duration longest_pause = 100ms;
 
 Refusal make_refusal(RefusalCode code, std::string detail) {
   Refusal refusal{.code = code, .detail = std::move(detail)};
@@ -116,15 +119,14 @@ void Forwarder::take_question(const consensus::Member& from, ByteView payload) {
     return;
   }
   if (stopping_) {
-    answer(from, *number,
-           std::unexpected(make_refusal(RefusalCode::not_leader, "the node stops; nothing was done")));
-    return;
+    return answer(from, *number,
+                  std::unexpected(make_refusal(RefusalCode::not_leader, "the node stops; nothing was done")));
   }
   if (serving_ >= serving_max) {
     VERITY_PROBE("forwarding: the leader answers too many");
-    answer(from, *number,
-           std::unexpected(make_refusal(RefusalCode::overloaded, "the leader answers too many other nodes")));
-    return;
+    return answer(
+        from, *number,
+        std::unexpected(make_refusal(RefusalCode::overloaded, "the leader answers too many other nodes")));
   }
   const ByteView body = payload.subspan(sizeof(*number) + sizeof(*kind));
   ++serving_;
@@ -133,10 +135,7 @@ void Forwarder::take_question(const consensus::Member& from, ByteView payload) {
                                   body = Bytes(body.begin(), body.end())] {
     io::Wait wait(world_.loop, &cancel_);
     io::Wait patient = wait.within(answer_patience);  // nobody waits longer
-    const Outcome<Bytes> outcome = serve_(patient, kind, body);
-    // As long as somebody waits for it; over another connection nobody does.
-    while (!answer(from, number, outcome) && transport_.is_connected(from) && patient.sleep(answer_pause)) {
-    }
+    answer(from, number, serve_(patient, kind, body));
     --serving_;
     fibers_.done();
   });
@@ -146,7 +145,7 @@ PeerLane Forwarder::lane_for(const PeerMessage& message) const {
   return message.head.size() > small_bytes_max_ ? PeerLane::bulk : PeerLane::control;
 }
 
-bool Forwarder::answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome) {
+void Forwarder::answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome) {
   PeerMessage message{.type = answer_type, .head = {}, .entries = {}};
   put(message.head, number);
   put(message.head, static_cast<std::uint8_t>(outcome.has_value()));
@@ -157,7 +156,25 @@ bool Forwarder::answer(const consensus::Member& to, std::uint64_t number, const 
                                                "what became of it is larger than a message")));
   }
   const PeerLane lane = lane_for(message);
-  return transport_.send(to, lane, std::move(message));
+  if (transport_.send(to, lane, message) || stopping_ || late_answers_ >= serving_max) return;
+  ++late_answers_;
+  fibers_.add();
+  world_.loop.spawn("late answer", [this, to, lane, message = std::move(message)] {
+    VERITY_PROBE("forwarding: an answer does not get out at once");
+    io::Wait wait(world_.loop, &cancel_);
+    send_late(wait.within(answer_patience), to, lane, message);
+    --late_answers_;
+    fibers_.done();
+  });
+}
+
+// As long as somebody waits for it; over another connection nobody does.
+void Forwarder::send_late(io::Wait wait, const consensus::Member& to, PeerLane lane,
+                          const PeerMessage& message) {
+  for (Duration pause = shortest_pause; transport_.is_connected(to) && wait.sleep(pause);
+       pause = std::min(2 * pause, longest_pause)) {
+    if (transport_.send(to, lane, message)) return;
+  }
 }
 
 void Forwarder::take_answer(const consensus::Member& from, ByteView payload) {

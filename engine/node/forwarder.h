@@ -55,8 +55,8 @@ class Forwarder {
   PeerLane lane_for(const PeerMessage& message) const;
   void take_question(const consensus::Member& from, ByteView payload);
   void take_answer(const consensus::Member& from, ByteView payload);
-  // False: it did not get out.
-  bool answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome);
+  void answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome);
+  void send_late(io::Wait wait, const consensus::Member& to, PeerLane lane, const PeerMessage& message);
   template <class Condition>
   void give_up_if(Condition condition);
 
@@ -68,9 +68,10 @@ class Forwarder {
   std::uint64_t last_number_;  // begins anywhere: an answer to a process that is gone must not fit
   std::uint64_t forwarded_total_ = 0;
   std::uint64_t serving_ = 0;
+  std::uint64_t late_answers_ = 0;  // that have not got out yet
   bool stopping_ = false;
   io::CancelSource cancel_;
-  io::WaitGroup fibers_;  // those of questions, and whoever asks
+  io::WaitGroup fibers_;  // those of questions and answers, and whoever asks
 };
 
 }  // namespace verity::node

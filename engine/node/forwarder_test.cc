@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <vector>
 
 namespace verity::node {
@@ -49,9 +50,9 @@ class FullLinks final : public PeerTransport {
   Status start(io::Wait&, std::function<NodeIdentity()>) override { return {}; }
   void stop(io::Wait&) override {}
   void set_receiver(PeerReceiver*) override {}
-  bool send(const Member&, PeerLane, PeerMessage message) override {
+  bool send(const Member& to, PeerLane, PeerMessage message) override {
     ++attempts;
-    if (is_full) return false;
+    if (full.contains(to)) return false;
     sent.push_back(std::move(message));
     return true;
   }
@@ -64,7 +65,7 @@ class FullLinks final : public PeerTransport {
   std::uint64_t messages_dropped() const override { return 0; }
   PeerTraffic traffic() const override { return {}; }
 
-  bool is_full = true;
+  std::set<Member> full;
   bool connected = true;
   int attempts = 0;
   std::vector<PeerMessage> sent;
@@ -76,11 +77,11 @@ class ForwarderTest : public testing::Test {
     loop.spawn("stop", [this] { forwarder.stop(wait); });
     loop.run_ready();
   }
-  void ask() {
+  void ask(const Member& from) {
     Bytes question;
     put(question, std::uint64_t{7});
     put(question, static_cast<std::uint8_t>(QuestionKind::read_point));
-    forwarder.on_message(asker, question_type, question);
+    forwarder.on_message(from, question_type, question);
     loop.run_ready();
   }
   void let_pass(Duration time) {
@@ -108,11 +109,12 @@ class ForwarderTest : public testing::Test {
 
 // Else the other node waits for it as long as it has patience, though nothing was lost.
 TEST_F(ForwarderTest, AnAnswerThatDoesNotGetOutIsTriedAgain) {
-  ask();
+  links.full = {asker};
+  ask(asker);
   let_pass(100ms);
   EXPECT_GT(links.attempts, 1);
   EXPECT_TRUE(links.sent.empty());
-  links.is_full = false;
+  links.full.clear();
   let_pass(100ms);
   ASSERT_EQ(links.sent.size(), 1u);
   EXPECT_EQ(links.sent.front().type, answer_type);
@@ -121,9 +123,29 @@ TEST_F(ForwarderTest, AnAnswerThatDoesNotGetOutIsTriedAgain) {
 
 TEST_F(ForwarderTest, NobodyIsAnsweredWhoIsGone) {
   links.connected = false;
-  ask();
+  links.full = {asker};
+  ask(asker);
   let_pass(100ms);
   EXPECT_EQ(links.attempts, 1);
+}
+
+TEST_F(ForwarderTest, AnswersThatDoNotGetOutKeepNobodyElseFromBeingAnswered) {
+  links.full = {asker};
+  for (int i = 0; i < 3000; ++i) ask(asker);
+  const Member other{NodeId{3}, {}};
+  ask(other);
+  ASSERT_EQ(links.sent.size(), 1u);
+  EXPECT_EQ(served, 3001);
+}
+
+TEST_F(ForwarderTest, NobodyIsAnsweredWhoHasLostPatience) {
+  links.full = {asker};
+  ask(asker);
+  let_pass(21s);
+  const int attempts = links.attempts;
+  EXPECT_LT(attempts, 300);  // less and less often
+  let_pass(1s);
+  EXPECT_EQ(links.attempts, attempts);
 }
 
 }  // namespace

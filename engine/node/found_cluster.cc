@@ -1,8 +1,6 @@
 #include "engine/node/found_cluster.h"
 
 #include "engine/node/founding_codec.h"
-#include "engine/node/members.h"
-#include "engine/node/opening.h"
 #include "io/clock.h"
 #include "io/directory.h"
 #include "io/fiber/sync.h"
@@ -12,6 +10,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <set>
 
 namespace verity::node {
@@ -20,37 +19,30 @@ namespace {
 constexpr std::string_view log_target = "verity_consensus";
 constexpr Duration remind_interval = 500ms;
 constexpr Duration report_interval = 5s;
-// One member alone may be late news of a disk that is gone; whoever repeats it is there.
-constexpr int claims_believed = 4;
 
 using consensus::FoundingEffects;
 
 class Founder final : public PeerReceiver {
  public:
-  Founder(const io::World& world, const NodeOptions& options, Opened& opened, PeerTransport& transport)
+  Founder(const io::World& world, io::Directory& meta, DurableState& state, PeerTransport& transport)
       : world_(world),
-        options_(options),
-        meta_(*opened.meta),
-        log_directory_(*opened.log_directory),
-        state_(*opened.state),
+        meta_(meta),
+        state_(state),
         transport_(transport),
-        founding_({state_.node_id, state_.incarnation}, transport.others() + 1, promises_of(state_)) {}
+        founding_({state.node_id, state.incarnation}, transport.others() + 1, promises_of(state)) {}
 
   Status run(io::Wait& wait) {
     note_id(state_.node_id);
-    if (!state_.head_start) carry_out(founding_.start(draw()));
+    carry_out(founding_.start(draw()));
     transport_.set_receiver(this);
     const Status done = go_on(wait);
     transport_.set_receiver(nullptr);
-    say_waiting("");
     return done;
   }
 
   void on_peer_message(const consensus::Member& from, std::uint16_t type, ByteView payload) override {
     if (!is_founding(type)) return;  // of members; this node is none
     const auto message = decode_founding(type, payload);
-    // With a log of its own it founds nothing: some cluster has that already.
-    if (message && state_.head_start) return note_claim(*message);
     if (!message) {
       world_.logger.log(io::LogLevel::warn, log_target, "a message that makes no sense was ignored",
                         {{"from", from.describe()}, {"error", message.error().describe()}});
@@ -61,7 +53,7 @@ class Founder final : public PeerReceiver {
   void on_peer_connected(const consensus::Member& peer, const PeerRelease& /*release*/,
                          const Boot& /*boot*/) override {
     note_id(peer.id);
-    if (!state_.head_start) carry_out(founding_.connected(peer, draw()));
+    carry_out(founding_.connected(peer, draw()));
   }
 
  private:
@@ -75,14 +67,6 @@ class Founder final : public PeerReceiver {
     return text;
   }
 
-  void note_claim(const consensus::FoundingMessage& message) {
-    const auto* const member = std::get_if<consensus::FoundingMember>(&message);
-    if (member == nullptr) return;
-    stranger_ = member->record;
-    ++claims_;
-    work_.notify_all();
-  }
-
   static consensus::FoundingPromises promises_of(const DurableState& state) {
     consensus::FoundingPromises promises{
         .round = state.founding_round, .accepted = {}, .is_member = state.is_member};
@@ -93,12 +77,30 @@ class Founder final : public PeerReceiver {
   consensus::FoundingDraw draw() {
     consensus::FoundingDraw draw{
         world_.random.id(), world_.random.id(), world_.random.id(), world_.clock.realtime(), {}};
-    std::vector<PeerStatus> peers = transport_.peers();
-    peers.resize(std::min(peers.size(), transport_.others()));  // the configured ones come first
-    for (const PeerStatus& peer : peers) {
-      if (peer.id != NodeId{}) draw.named.push_back(peer.id);
+    for (const PeerStatus& place : configured()) {
+      const bool is_founder = place.id.value > 0 && place.id.value <= transport_.others() + 1;
+      if (is_founder) draw.named.push_back(place.id);
     }
     return draw;
+  }
+
+  // What stands behind the addresses that this node was told.
+  std::vector<PeerStatus> configured() const {
+    std::vector<PeerStatus> places = transport_.peers();
+    places.resize(std::min(places.size(), transport_.others()));  // they come first
+    return places;
+  }
+
+  // All nodes are there, and not everyone is where this node was told to look for it.
+  std::string why_not_drawn() const {
+    std::map<NodeId, std::string> met;
+    for (const PeerStatus& place : configured()) {
+      if (place.id == NodeId{}) return "nobody has answered at " + place.address;
+      const auto [other, is_first] = met.emplace(place.id, place.address);
+      if (!is_first)
+        return "node " + place.id.describe() + " answers at " + other->second + " and at " + place.address;
+    }
+    return {};
   }
 
   Status go_on(io::Wait& wait) {
@@ -108,70 +110,18 @@ class Founder final : public PeerReceiver {
         VERITY_TRY(save(wait));
         continue;
       }
-      if (transport_.is_outdated()) return leave_outdated(wait);
-      if (claims_ >= claims_believed) return join(wait);
+      if (transport_.is_outdated()) return leave_outdated(wait, meta_, state_);
+      if (claims_ >= claims_believed) return join_as_newcomer(wait, world_, meta_, state_, *stranger_);
       io::Wait soon = wait.within(remind_interval);
       ignore(work_.wait(soon), "what there is to do is looked at");
       VERITY_TRY(wait.check());
-      if (save_.empty() && !state_.head_start) carry_out(founding_.remind());
+      if (save_.empty()) carry_out(founding_.remind());
       if (wait.now() >= report_at) {
         report_at = wait.now() + report_interval;
-        state_.head_start ? report_forgotten(wait) : report();
+        report();
       }
     }
     return {};
-  }
-
-  // The others know what became of a later start.
-  Status leave_outdated(io::Wait& wait) {
-    state_.outdated = true;
-    VERITY_TRY(save_state(wait, meta_, state_));
-    return std::unexpected(outdated_error(state_.node_id));
-  }
-
-  // As a newcomer, which has no vote before the members have let it in.
-  Status join(io::Wait& wait) {
-    state_.is_member = true;
-    state_.cluster_id = stranger_->cluster_id;
-    state_.epoch = stranger_->epoch;
-    state_.founders = stranger_->members;
-    state_.founded_at = stranger_->founded_at;
-    VERITY_TRY(save_state(wait, meta_, state_));
-    world_.logger.log(
-        io::LogLevel::info, log_target,
-        "The cluster exists already and does not know this disk; following it until it lets this "
-        "node in",
-        {{"node_id", state_.node_id.value}, {"cluster", stranger_->describe()}});
-    return {};
-  }
-
-  void say_waiting(const std::string& why) {
-    if (options_.on_waiting) options_.on_waiting(why);
-  }
-
-  // Members say again and again that they are.
-  void report_forgotten(io::Wait& wait) {
-    const std::vector<PeerStatus> peers = transport_.peers();
-    const bool hears_all =
-        !peers.empty() &&
-        std::all_of(peers.begin(), peers.end(), [](const PeerStatus& peer) { return peer.connected; });
-    if (!hears_all || claims_ > 0) {
-      const std::string_view waits = "Waiting for a member of the cluster that this node's log is of";
-      say_waiting("this node has forgotten what it promised, and waits for a member of its cluster");
-      world_.logger.log(io::LogLevel::info, log_target, waits, {{"node_id", state_.node_id.value}});
-      return;
-    }
-    if (!log_end_) {
-      const Result<LogSays> says = members_in_log(wait, log_directory_, Position{~std::uint64_t{0}});
-      log_end_ = says ? says->last : Position{};
-    }
-    const std::string none =
-        "no node is a member of the cluster any more: all are connected, and each has forgotten what it "
-        "promised or "
-        "has an empty disk. Start the one whose log is longest with --force-recover";
-    say_waiting(none + "; the log of this one ends at position " + log_end_->describe());
-    world_.logger.log(io::LogLevel::warn, log_target, "Nothing goes on by itself: " + none,
-                      {{"node_id", state_.node_id.value}, {"log_ends_at", log_end_->value}});
   }
 
   void report() {
@@ -182,6 +132,11 @@ class Founder final : public PeerReceiver {
                         "A new cluster of " + size + " is founded by the nodes 1 to " + size +
                             "; whoever else is there can only be let into one that exists",
                         {{"missing", missing}, {"others", list(no_founders_)}});
+    }
+    if (const std::string why = missing.empty() ? why_not_drawn() : ""; !why.empty()) {
+      world_.logger.log(io::LogLevel::warn, log_target,
+                        "The other nodes are there, and cluster_peers does not name each of them: " + why,
+                        {{"node_id", state_.node_id.value}});
     }
     world_.logger.log(io::LogLevel::info, log_target,
                       missing.empty() ? "Founding the cluster: waiting until all nodes have agreed"
@@ -224,17 +179,14 @@ class Founder final : public PeerReceiver {
   }
 
   const io::World& world_;
-  const NodeOptions& options_;
   io::Directory& meta_;
-  io::Directory& log_directory_;
   DurableState& state_;
   PeerTransport& transport_;
   consensus::Founding founding_;
   std::deque<consensus::FoundingPromises> save_;
   std::optional<consensus::FoundingRecord> stranger_;
   int claims_ = 0;
-  std::set<NodeId> no_founders_;     // that are there
-  std::optional<Position> log_end_;  // once it was needed
+  std::set<NodeId> no_founders_;  // that are there
   io::Signal work_;
 };
 
@@ -259,13 +211,34 @@ Error outdated_error(NodeId node) {
               "comes back as another member, with what the log holds as committed"};
 }
 
+Status leave_outdated(io::Wait& wait, io::Directory& meta, DurableState& state) {
+  state.outdated = true;
+  VERITY_TRY(save_state(wait, meta, state));
+  return std::unexpected(outdated_error(state.node_id));
+}
+
+Status join_as_newcomer(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
+                        const consensus::FoundingRecord& cluster) {
+  state.is_member = true;
+  state.cluster_id = cluster.cluster_id;
+  state.epoch = cluster.epoch;
+  state.founders = cluster.members;
+  state.founded_at = cluster.founded_at;
+  VERITY_TRY(save_state(wait, meta, state));
+  world.logger.log(io::LogLevel::info, log_target,
+                   "The cluster exists already and does not know this disk; following it until it lets this "
+                   "node in",
+                   {{"node_id", state.node_id.value}, {"cluster", cluster.describe()}});
+  return {};
+}
+
 consensus::FoundingRecord founding_record(const DurableState& state) {
   return {state.cluster_id, state.epoch, state.founders, state.founded_at};
 }
 
-Status found_cluster(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,
+Status found_cluster(io::Wait& wait, const io::World& world, io::Directory& meta, DurableState& state,
                      PeerTransport& transport) {
-  return Founder(world, options, opened, transport).run(wait);
+  return Founder(world, meta, state, transport).run(wait);
 }
 
 }  // namespace verity::node

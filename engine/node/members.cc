@@ -72,6 +72,7 @@ Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Pos
     says.view = std::max(says.view, entry->header().view);
     if (log::FoundingBody founding; says.last == Position{1} && log::decode(entry->body(), founding)) {
       says.cluster_id = founding.cluster_id;
+      says.cluster_name = founding.cluster_name;
       says.founded_at = entry->header().timestamp;
       for (const auto& [id, incarnation] : founding.members) says.founders.add({id, incarnation});
     }
@@ -100,6 +101,14 @@ Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Pos
     says.damage = report.damage.front();
   if (record.at == Position{1}) record = {};  // the founding alone is no change
   return says;
+}
+
+void reach_members(const MembersRecord& record, NodeId self, PeerTransport& transport) {
+  std::vector<std::string> addresses;
+  for (const MembersRecord::Seat& seat : record.seats) {
+    if (seat.member.id != self && !seat.address.empty()) addresses.push_back(seat.address);
+  }
+  transport.reach(addresses);
 }
 
 Status check_not_removed(const DurableState& state) {

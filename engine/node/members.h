@@ -31,6 +31,7 @@ consensus::MemberSet members_of(const DurableState& state);
 struct LogSays {
   MembersRecord members;
   ActiveRelease release;
+  std::string cluster_name;
   Id128 cluster_id;
   consensus::MemberSet founders;
   Timestamp founded_at;
@@ -41,6 +42,8 @@ struct LogSays {
   std::optional<log::Damage> damage;  // not all of it can be read
 };
 Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Position through);
+// Links to whoever it names with an address.
+void reach_members(const MembersRecord& record, NodeId self, PeerTransport& transport);
 // Nothing, or that a node with this state has left its cluster, and what to do about it.
 Status check_not_removed(const DurableState& state);
 

@@ -4,6 +4,7 @@
 #include "engine/node/derived_checkpoint.h"
 #include "engine/node/early_acks.h"
 #include "engine/node/force_recover.h"
+#include "engine/node/forgotten.h"
 #include "engine/node/found_cluster.h"
 #include "engine/node/members.h"
 #include "io/clock.h"
@@ -96,10 +97,15 @@ Result<bool> may_have_promised(io::Wait& wait, const Opened& opened) {
   return !log_entries.empty() || !index_entries.empty();
 }
 
+// Of one that has forgotten which it is of, the last that it founded.
+Id128 own_epoch(const DurableState& state) {
+  return state.epoch.is_zero() && state.refounding ? state.refounding->epoch : state.epoch;
+}
+
 // Not what an earlier start has carried out, unless its epoch is to be given up as well.
 bool is_to_recover(const DurableState& state, const NodeOptions& options) {
   const std::string& named = options.force_recover_epoch;
-  return options.force_recover && (named.empty() ? !state.refounding : named == state.epoch.describe());
+  return options.force_recover && (named.empty() ? !state.refounding : named == own_epoch(state).describe());
 }
 
 // Of a member that does not know what it has promised; nothing: it does. --force-recover goes on with what it knows.
@@ -207,15 +213,13 @@ Status join_cluster(io::Wait& wait, const io::World& world, const NodeOptions& o
       state.is_member && members.size() == 1 && members.contains({state.node_id, state.incarnation});
   // One that is alone and names others in cluster_peers was left behind by them: they may come back.
   if (transport == nullptr || (opened.is_alone && transport->others() == 0)) return {};
-  std::vector<std::string> addresses;
-  for (const MembersRecord::Seat& seat : state.members.seats) {
-    if (seat.member.id != state.node_id && !seat.address.empty()) addresses.push_back(seat.address);
-  }
-  transport->reach(addresses);
+  reach_members(state.members, state.node_id, *transport);
   VERITY_TRY(
       transport->start(wait, [&state, known = options.releases] { return identity_of(state, known); }));
   opened.in_network = true;
-  return state.is_member ? Status() : found_cluster(wait, world, options, opened, *transport);
+  if (state.is_member) return {};
+  if (state.head_start) return find_own_cluster(wait, world, options, opened, *transport);
+  return found_cluster(wait, world, *opened.meta, state, *transport);
 }
 
 // The log of whoever this node was is its own from here on.
@@ -227,11 +231,7 @@ Status take_over_log(io::Wait& wait, Opened& opened) {
                 "this node has forgotten its promises, and its log cannot be read as a whole (" +
                     says.damage->describe() + "): set the data directory aside and start with an empty one");
   }
-  if (!says.epoch.is_zero() && says.epoch != state.epoch) {
-    return fail(ErrorCode::corrupt, "this node has forgotten its promises, and its log is of epoch " +
-                                        says.epoch.describe() + ", the cluster of " + state.epoch.describe() +
-                                        ": set the data directory aside and start with an empty one");
-  }
+  VERITY_TRY(check_epoch(says, state.epoch));
   state.members = std::move(says.members);
   state.release = says.release;
   state.founded = opened.recovered.last.value > 0;
@@ -325,13 +325,15 @@ Result<std::optional<Survey>> ask_if_forced(io::Wait& wait, const io::World& wor
         "--force-recover is ignored: " +
         (named.empty() ? std::string("an earlier start carried it out; leave it out from now on")
                        : "this node is not of the epoch " + named) +
-        ". Should a majority be destroyed again, --force-recover=" + state.epoch.describe() +
+        ". Should a majority be destroyed again, --force-recover=" + own_epoch(state).describe() +
         " gives up the epoch that this node is of now");
     return std::nullopt;
   }
-  const bool has_forgotten = opened.state->head_start;
-  if (has_forgotten) VERITY_TRY(go_by_log(wait, *opened.log_directory, *opened.state));
-  return ask_members(wait, world, options, *opened.meta, *opened.state, transport, has_forgotten);
+  std::optional<LogSays> remembered;
+  if (opened.state->head_start) {
+    VERITY_TRY_ASSIGN(remembered, go_by_log(wait, *opened.log_directory, *opened.state));
+  }
+  return ask_members(wait, world, options, *opened.meta, *opened.state, transport, remembered);
 }
 
 Status recover_by_force(io::Wait& wait, const io::World& world, const NodeOptions& options, Opened& opened,
@@ -378,7 +380,7 @@ Result<Opened> open_data_directory(io::Wait& wait, const io::World& world, io::D
   opened.notes.insert(opened.notes.end(), loaded.notes.begin(), loaded.notes.end());
   opened.derived = loaded.derived ? std::move(loaded.derived) : std::make_unique<Derived>(limits, hash_seed);
   if (!options.read_only) VERITY_TRY(open_tree(wait, opened));
-  VERITY_TRY(recover_log(wait, options, opened, survey && survey->has_forgotten));
+  VERITY_TRY(recover_log(wait, options, opened, survey && survey->release));
   if (survey) VERITY_TRY(recover_by_force(wait, world, options, opened, transport, *survey));
   if (opened.state->refounding && !options.read_only)
     VERITY_TRY(write_recovery_report(wait, *opened.meta, *opened.state->refounding));

@@ -59,7 +59,8 @@ struct PeerStatus {
   NodeId id;  // 0: nobody has answered there yet
   std::string address;
   bool connected = false;
-  Timestamp last_seen;  // 0: never
+  bool is_in_cluster = false;  // as it says, now that it is connected: a member with or without a vote
+  Timestamp last_seen;         // 0: never
   std::optional<Duration> round_trip;
   std::string problem;  // why the last connection was refused, failed or ended; empty: none yet
 };
@@ -67,9 +68,10 @@ struct PeerStatus {
 // Somebody was reached, and one of the two will not talk to the other.
 struct PeerRefusal {
   enum class Why : std::uint8_t {
-    stranger,  // of another cluster, or this very process
-    outdated,  // the other knows a later start of this data directory: it is an older copy that was put back
-    taken,     // another process has the id of this node
+    stranger,   // of another cluster, or this very process
+    outdated,   // the other knows a later start of this data directory: it is an older copy that was put back
+    duplicate,  // there is a connection already
+    taken,      // another process has the id of this node
     other_epoch,  // the cluster was founded anew, and one of the two was not there
     other,        // versions; an older copy of the other; it is about to stop
   };

@@ -222,8 +222,14 @@ void Replicator::on_peer_refused(const PeerRefusal& refusal) {
   if (refusal.why == PeerRefusal::Why::outdated) note_outdated();
 }
 
+// Of a newcomer nobody may learn that there are members: they may all be gone.
+bool Replicator::has_vote() const {
+  return replica_.journal().membership().is_voter({state_.node_id, state_.incarnation});
+}
+
 // A blank disk learns that there is a cluster already, for as long as it is there.
 void Replicator::inform_strangers() {
+  if (!has_vote()) return;
   std::erase_if(strangers_, [&](const consensus::Member& stranger) {
     return replica_.journal().membership().is_voter(stranger) ||
            !transport_->send(stranger, PeerLane::control,
@@ -235,7 +241,7 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
   if (is_founding(type)) {
     // Whoever is still founding learns that it is done; who says that it is a member needs no answer.
     const auto founding = decode_founding(type, payload);
-    if (founding && !std::holds_alternative<consensus::FoundingMember>(*founding))
+    if (has_vote() && founding && !std::holds_alternative<consensus::FoundingMember>(*founding))
       transport_->send(from, PeerLane::control, encode(consensus::FoundingMember{founding_record(state_)}));
     return;
   }

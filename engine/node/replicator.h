@@ -143,6 +143,7 @@ class Replicator final : public PeerReceiver {
   void replace(const consensus::ReplaceLog& effect);
   void take(log::EntryPtr entry);
   void commit(Position position);
+  bool has_vote() const;
   void inform_strangers();
   void changed();
   void give_up_questions();

@@ -45,6 +45,8 @@ node::PeerRefusal::Why why(const peer::Refusal& refusal, bool by_us) {
       return by_us ? Why::other : Why::outdated;
     case Code::node_id_taken:
       return by_us ? Why::other : Why::taken;
+    case Code::duplicate:
+      return Why::duplicate;
     default:
       return Why::other;
   }
@@ -165,9 +167,11 @@ std::vector<node::PeerStatus> Transport::peers() const {
   std::vector<node::PeerStatus> all;
   if (peers_ == nullptr) return all;
   for (const peer::PeerRow& row : peers_->peers()) {
+    const auto known = connected_.find(row.id.value_or(NodeId{}));
     all.push_back({.id = row.id.value_or(NodeId{}),
                    .address = row.address,
                    .connected = row.connected,
+                   .is_in_cluster = known != connected_.end() && known->second.is_in_cluster,
                    .last_seen = row.last_seen,
                    .round_trip = row.round_trip_time,
                    .problem = row.last_problem});
@@ -216,10 +220,11 @@ void Transport::on_connected(const peer::Hello& peer, peer::Lane lane) {
   if (lane != peer::Lane::control) return;
   const node::PeerRelease release{peer.release, {peer.active_release, peer.activated_by}};
   const auto known = connected_.find(peer.identity.id);
-  const bool is_news = known != connected_.end() && known->second.identity == peer.identity;
-  connected_.insert_or_assign(peer.identity.id, Connected{peer.identity, release});
+  const bool was_connected = known != connected_.end() && known->second.identity == peer.identity;
+  connected_.insert_or_assign(peer.identity.id,
+                              Connected{peer.identity, release, !peer.cluster_id.is_zero()});
   if (receiver_ == nullptr) return;
-  if (is_news) {
+  if (was_connected) {
     receiver_->on_peer_changed(member_of(peer.identity), release);
   } else {
     receiver_->on_peer_connected(member_of(peer.identity), release, boot_of(peer.identity));

@@ -45,6 +45,7 @@ class Transport final : public node::PeerTransport, private peer::PeerEvents {
   struct Connected {
     peer::PeerIdentity identity;
     node::PeerRelease release;
+    bool is_in_cluster = false;
   };
   std::map<NodeId, Connected> connected_;  // on the control lane
   std::uint64_t unconnected_ = 0;          // messages to somebody who was not
