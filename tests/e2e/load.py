@@ -183,8 +183,10 @@ class Load:
 
     def check(self):
         """Ends the load: the history can be true, and all of it is on every node. What was seen, in words."""
-        self.stopping.set()
         case, cluster = self.cluster.case, self.cluster
+        if any(isinstance(client, Reader) for client in self.clients):
+            cluster.wait_for("an answer to each kind of read", lambda: len(self.reads) == 3)
+        self.stopping.set()
         for client in self.clients:
             client.join(PATIENCE)
             case.assertFalse(client.is_alive(), f"{type(client).__name__} {client.number} waits for ever")
@@ -192,6 +194,4 @@ class Load:
 
         for pages in cluster.wait_for("the same end everywhere", cluster.wholes):
             self.history.whole(pages)
-        if any(isinstance(client, Reader) for client in self.clients):
-            case.assertEqual(set(self.reads), {"linearizable", "leader", "stale"}, "some kind of read was never answered")
         return self.history.check()
