@@ -89,6 +89,10 @@ void ModelCluster::repeat(std::size_t index) {
   if (Node* const node = find(envelope.to)) step(*node, Receive{envelope.from, envelope.message});
 }
 
+void ModelCluster::forge(NodeId from, NodeId to, Message message) {
+  step(at(to), Receive{member(from), std::move(message)});
+}
+
 void ModelCluster::write_to_disk(Node& node, const Write& write) {
   if (const auto* const save = std::get_if<SavePromises>(&write)) {
     const Promises& old = node.promises;

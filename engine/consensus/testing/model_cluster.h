@@ -36,6 +36,8 @@ class ModelCluster {
   void deliver(std::size_t index);  // of messages()
   void drop(std::size_t index);
   void repeat(std::size_t index);  // delivers a copy; the original waits on
+  // Delivers what `from` never sent.
+  void forge(NodeId from, NodeId to, Message message);
   void complete_write(NodeId node);
   // The first promises under way, before log writes that were asked for earlier: they are in another file.
   void complete_promises(NodeId node);
@@ -87,6 +89,8 @@ class ModelCluster {
   bool may_lack_entries(NodeId node) const { return at(node).promises.unknown_from.has_value(); }
   // Once; it may have been let in again since.
   bool has_lost_its_disk(NodeId node) const { return at(node).former.has_value(); }
+  // The disk that was lost last.
+  const std::optional<Member>& former(NodeId node) const { return at(node).former; }
   Position log_end(NodeId node) const;  // on disk
   const std::vector<Envelope>& messages() const { return messages_; }
   Position committed() const { return Position{history_.size()}; }

@@ -80,6 +80,7 @@ class Script {
       if (arrow == '-') cut_.insert({ends.second, ends.first});
       return true;
     }
+    if (command == "forge") return forge(words);
     if (command == "keep" || command == "late" || command == "again") return keep_back(command, words);
     if (command == "show") {
       const std::uint64_t id = number(words);
@@ -112,9 +113,12 @@ class Script {
     if (command == "voters") {
       MemberSet voters;
       do {
-        voters.add(cluster_->member(NodeId{number(words)}));
+        const NodeId voter{number(words)};
+        const bool is_former = words.peek() == '\'' && words.get() != 0;
+        const std::optional<Member> former = cluster_->former(voter);
+        if (is_former && !former) return false;
+        voters.add(is_former ? *former : cluster_->member(voter));
       } while (words.get() == ',');
-      if (!cluster_->replica(node).is_primary()) return false;
       const std::string_view refusal = cluster_->propose_voters(node, voters);
       if (!refusal.empty()) out_ += "refused: " + std::string(refusal) + "\n";
       return true;
@@ -162,6 +166,37 @@ class Script {
       return true;
     }
     return false;
+  }
+
+  // What nobody says who keeps to the protocol: that something else stands at a position.
+  bool forge(std::istream& words) {
+    const auto [ends, arrow] = link(words);
+    std::string name;
+    words >> name;
+    const Position position{number(words)};
+    const NodeId from{ends.first};
+    const NodeId to{ends.second};
+    if (!cluster_->is_up(from) || !cluster_->is_up(to) || position.value == 0) return false;
+    const View view = cluster_->replica(from).view();
+    Sha256Digest other;
+    other.bytes.fill(0xee);
+    const EntryInfo entry{.position = position, .view = view, .hash = other, .parent = {}};
+    if (name == "prepare-ok") {
+      cluster_->forge(from, to,
+                      PrepareOk{.view = view, .durable = position, .hash = other, .head = position});
+    } else if (name == "prepare") {
+      cluster_->forge(from, to, Prepare{.view = view, .range = {position, position, {entry}}});
+    } else if (name == "vote") {
+      const Vote vote{.view = view,
+                      .candidate = cluster_->member(to),
+                      .committed = position,
+                      .committed_hash = other,
+                      .voters = cluster_->everybody()};
+      cluster_->forge(from, to, vote);
+    } else {
+      return false;
+    }
+    return true;
   }
 
   // Everything that can be written is, then the oldest message is delivered, and so on.

@@ -4,7 +4,7 @@
 //                               they hold K committed entries; a message carries B
 //   blank                       another node, blank and down
 //   propose N LABEL             node N, which leads, proposes an entry
-//   voters N I[,I...]           node N proposes that these nodes be the voters, as their disks are now
+//   voters N I[,I...]           node N proposes that these nodes be the voters, as their disks are now; 3' is the disk before
 //   admit N I | forget N I      node N sends node I the log | no longer waits for the disk that node I had before
 //   tend N [K] | grow N         what the driver does at a heartbeat of N: admits, forgets, beats, and proposes to replace the
 //                               disks that are gone, or that the first K nodes be the voters | that all nodes be
@@ -19,6 +19,7 @@
 //   cut A>B | cut A-B | heal    messages are lost one way | both ways | no longer
 //   keep A>B NAME               the next such message is kept back
 //   late A>B NAME [K]           the K-th oldest such message is delivered, by itself | again A>B NAME [K]: a copy of it
+//   forge A>B NAME P            a prepare, prepare-ok or vote of A that nobody says: another entry is at position P
 //   crash N [kept=K]            the first K writes under way reach the disk | start N
 //   damage N P | wipe N         while down: the log is damaged from position P on | the disk is lost
 //   refound N                   all are down: node N goes on alone in a new epoch, the disks of the others are lost
