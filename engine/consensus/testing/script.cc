@@ -1,5 +1,6 @@
 #include "engine/consensus/testing/script.h"
 
+#include "engine/consensus/testing/founding_script.h"
 #include "engine/consensus/testing/healing.h"
 #include "engine/consensus/testing/model_cluster.h"
 #include "io/base/assert.h"
@@ -259,7 +260,7 @@ class Script {
 }  // namespace
 
 std::string run_script(const std::string& commands) {
-  return Script().run(commands);
+  return is_founding_script(commands) ? run_founding_script(commands) : Script().run(commands);
 }
 
 ModelCluster cluster_after(const std::string& commands) {

@@ -1,4 +1,5 @@
-// Stories of the protocol as text: commands above a line of dashes, what the cluster did below it.
+// Stories of the protocol as text: commands above a line of dashes, what the cluster did below it. Those of the founding begin
+// with another command (founding_script.h).
 //
 //   cluster N [keep=K] [batch=B]   N nodes, members of one another; node 1 leads view 0; what that took is not shown. In memory
 //                               they hold K committed entries; a message carries B
