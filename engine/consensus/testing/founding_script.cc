@@ -143,8 +143,13 @@ class FoundingScript {
 
   // What is drawn next; carry_out() sees whether it was used.
   FoundingDraw draw() const {
-    return {id_of(static_cast<std::uint8_t>(0xd0 + draws_)), id_of(static_cast<std::uint8_t>(0xc0 + draws_)),
-            id_of(static_cast<std::uint8_t>(0xe0 + draws_)), Timestamp{draws_}};
+    FoundingDraw draw{id_of(static_cast<std::uint8_t>(0xd0 + draws_)),
+                      id_of(static_cast<std::uint8_t>(0xc0 + draws_)),
+                      id_of(static_cast<std::uint8_t>(0xe0 + draws_)),
+                      Timestamp{draws_},
+                      {}};
+    for (std::uint64_t id = 2; id <= nodes_.size(); ++id) draw.named.push_back(NodeId{id});
+    return draw;
   }
 
   void carry_out(Node& node, const FoundingEffects& effects) {
