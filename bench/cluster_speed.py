@@ -15,7 +15,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
-from compare import FOLDER, ROOT, busy_and_steal, conditions, json_of, median, print_table  # noqa: E402
+from compare import FOLDER, ROOT, busy_and_steal, conditions, json_of, median, missed, print_table  # noqa: E402
 from building import build, options_of, run  # noqa: E402
 from server import Failure, require  # noqa: E402
 
@@ -115,7 +115,7 @@ def measure(arguments):
     if options["json"]:
         with open(options["json"], "w", encoding="utf-8") as file:
             json.dump({"conditions": conditions(options), "rounds": rounds}, file, indent=1)
-    return [f"{what}: {ours}, {ratio or aim} of {beside}" for what, beside, ours, ratio, aim, is_met in table if not is_met]
+    return missed(table)
 
 
 def main(arguments):
@@ -123,8 +123,8 @@ def main(arguments):
         print(__doc__.strip())
         return 0
     try:
-        missed = measure(arguments)
-        require(not missed, "aims that were not met: " + "; ".join(missed))
+        misses = measure(arguments)
+        require(not misses, "aims that were not met: " + "; ".join(misses))
     except Failure as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1

@@ -205,6 +205,12 @@ def print_table(header, table):
             print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
 
 
+def missed(table):
+    """The aims that are not met, in words."""
+    return [f"{what}: {ours}, {ratio} of {beside}; aimed at {aim}" if beside else f"{what}: {ours}; aimed at {aim}"
+            for what, beside, ours, ratio, aim, is_met in table if not is_met]
+
+
 # ---- memory and start-up
 
 def long_run(cases):
@@ -276,6 +282,7 @@ def main(arguments):
         if options["json"]:
             with open(options["json"], "w", encoding="utf-8") as file:
                 json.dump({"conditions": conditions(options), "rounds": rounds}, file, indent=1)
+        require(not missed(table), "aims that were not met: " + "; ".join(missed(table)))
     except Failure as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1

@@ -62,10 +62,11 @@ struct NodeMetrics {
   DurationHistogram consensus_duration;        // of a leader: proposed to committed
   std::uint64_t scrubbed_bytes_total = 0;
   std::uint64_t scrub_rounds_total = 0;
-  std::uint64_t damaged_entries_total = 0;   // found by start, reads or the scrubber
-  std::uint64_t damaged_segments = 0;        // not repaired yet; of a node of a cluster
-  std::uint64_t repaired_entries_total = 0;  // that other nodes had
-  ByteCount repaired_bytes_total = 0;        // likewise
+  std::uint64_t damaged_entries_total = 0;        // found by start, reads or the scrubber
+  std::uint64_t damaged_segments = 0;             // not repaired yet; of a node of a cluster
+  std::uint64_t repaired_entries_total = 0;       // that other nodes had
+  std::uint64_t repair_served_entries_total = 0;  // given to other nodes
+  ByteCount repaired_bytes_total = 0;             // likewise
   std::uint64_t idempotent_replays_total = 0;
   std::uint64_t session_replays_total = 0;  // requests of sessions that had been carried out before
   std::uint64_t sessions = 0;               // known now

@@ -439,6 +439,7 @@ const NodeMetrics& NodeImpl::metrics() const {
   if (repairer_) {
     metrics_.damaged_segments = repairer_->damaged_segments();
     metrics_.repaired_entries_total = repairer_->repaired_entries_total();
+    metrics_.repair_served_entries_total = repairer_->served_entries_total();
     metrics_.repaired_bytes_total = repairer_->repaired_bytes_total();
   }
   metrics_.queue_entries = log_.queued_entries();

@@ -166,8 +166,7 @@ Status Repairer::repair(io::Wait& wait, std::size_t index) {
 Result<std::vector<log::EntryPtr>> Repairer::fetch(io::Wait& wait, Position first, Position last,
                                                    const Sha256Digest& parent) {
   bool is_misfit = false;
-  for (const consensus::Member& member : members()) {
-    if (member == self_) continue;
+  for (const consensus::Member& member : others_in_turn()) {
     VERITY_TRY_ASSIGN(std::vector<log::EntryPtr> entries, ask(wait, member, first, last));
     if (entries.empty()) continue;
     if (is_chain(entries, first, parent)) return entries;
@@ -180,6 +179,19 @@ Result<std::vector<log::EntryPtr>> Repairer::fetch(io::Wait& wait, Position firs
   }
   return fail(ErrorCode::not_found,
               "no node that answers has what is damaged here, from position " + first.describe());
+}
+
+// Somebody else is asked first each time, so that no one serves it all.
+std::vector<consensus::Member> Repairer::others_in_turn() {
+  std::vector<consensus::Member> others;
+  for (const consensus::Member& member : members()) {
+    if (member != self_) others.push_back(member);
+  }
+  if (!others.empty()) {
+    const auto first = static_cast<std::ptrdiff_t>(turn_++ % others.size());
+    std::rotate(others.begin(), others.begin() + first, others.end());
+  }
+  return others;
 }
 
 Result<std::vector<log::EntryPtr>> Repairer::ask(io::Wait& wait, const consensus::Member& whom,
@@ -248,6 +260,7 @@ void Repairer::run_answers(io::Wait& wait) {
       range.entries.push_back(std::move(*info));
       if (range.entries.size() >= entries_per_answer_max) break;
     }
+    served_entries_total_ += range.entries.size();
     transport_.send(question.from, PeerLane::bulk,
                     encode_as(repair_answer_type, consensus::Fetched{{}, {}, std::move(range)}));
   }

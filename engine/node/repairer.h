@@ -60,6 +60,8 @@ class Repairer {
   std::vector<std::string> outstanding() const;
   std::uint64_t damaged_segments() const { return damaged_.size(); }
   std::uint64_t repaired_entries_total() const { return repaired_entries_total_; }
+  // Given to other nodes.
+  std::uint64_t served_entries_total() const { return served_entries_total_; }
   ByteCount repaired_bytes_total() const { return repaired_bytes_total_; }
 
  private:
@@ -73,6 +75,7 @@ class Repairer {
   void run_repairs(io::Wait& wait);
   void run_answers(io::Wait& wait);
   Status repair(io::Wait& wait, std::size_t index);
+  std::vector<consensus::Member> others_in_turn();
   Result<std::vector<log::EntryPtr>> fetch(io::Wait& wait, Position first, Position last,
                                            const Sha256Digest& parent);
   Result<std::vector<log::EntryPtr>> ask(io::Wait& wait, const consensus::Member& whom, Position first,
@@ -89,6 +92,8 @@ class Repairer {
 
   std::map<std::uint64_t, std::vector<std::string>> damaged_;  // by the sequence of the segment
   std::uint64_t repaired_entries_total_ = 0;
+  std::uint64_t served_entries_total_ = 0;
+  std::size_t turn_ = 0;  // of the others, to be asked first
   ByteCount repaired_bytes_total_ = 0;
   std::optional<std::uint64_t> last_tried_;  // the others come first
   Duration pause_;                           // after a failure; grows

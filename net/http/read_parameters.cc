@@ -99,8 +99,8 @@ std::expected<node::Consistency, Problem> parse_consistency(const Target& target
 }
 
 std::expected<ReadParameters, Problem> parse_read_parameters(const Target& target, ReadScope scope) {
-  if (auto problem =
-          refuse_unknown(target, {"from", "direction", "limit", "wait", "subject", "consistency"})) {
+  if (auto problem = refuse_unknown(
+          target, {"from", "direction", "limit", "wait", "subject", "consistency", "at_least"})) {
     return std::unexpected(*problem);
   }
   ReadParameters out;
@@ -122,6 +122,12 @@ std::expected<ReadParameters, Problem> parse_read_parameters(const Target& targe
     if (!limit || *limit == 0 || *limit > read_limit_max)
       return std::unexpected(bad_parameter("limit", *text, "1 to 1000"));
     out.request.limit = *limit;
+  }
+  if (const auto text = target.parameter("at_least")) {
+    const auto position = parse_number<std::uint64_t>(*text);
+    if (!position)
+      return std::unexpected(bad_parameter("at_least", *text, "a position, as an append answers it"));
+    out.request.at_least = Position{*position};
   }
   if (const auto text = target.parameter("wait")) {
     const auto wait = parse_wait(*text);

@@ -138,6 +138,9 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
   families.counter("verity_repaired_entries_total",
                    "Entries fetched from other nodes to repair damaged segments",
                    metrics.repaired_entries_total);
+  families.counter("verity_repair_served_entries_total",
+                   "Entries sent to other nodes that repair damaged segments",
+                   metrics.repair_served_entries_total);
   families.counter("verity_repaired_bytes_total", "Bytes of those entries", metrics.repaired_bytes_total);
 }
 

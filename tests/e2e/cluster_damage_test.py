@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import unittest
 
 from cluster import Cluster
@@ -57,6 +58,31 @@ class Damage(TestCase):
             cluster.nodes[node].stop()
             verified = cluster.nodes.pop(node).admin("verify", "--data-dir", str(cluster.data_dir(node)))
             self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
+
+
+class Repair(TestCase):
+    def test_no_node_serves_the_whole_repair(self):
+        small = {"VERITY_SEGMENT_SIZE": "64KB", "VERITY_MAX_BATCH_SIZE": "32KB", "VERITY_MAX_RECORD_SIZE": "16KB"}
+        cluster = Cluster(self, environment=small)
+        leader = cluster.nodes[cluster.start_all()]
+        for number in range(40):
+            event = json.dumps([{"type": "large", "data": f"{number} " * 2000}])
+            cluster.wait_for("room", lambda: leader.request("POST", "/v1/tenants/default/streams/large/events", event,
+                                                            {"Content-Type": "application/json"})[0] == 201)
+        cluster.wholes()
+        node = next(other for other in cluster.nodes if cluster.nodes[other] is not leader)
+        cluster.nodes.pop(node).stop()
+        sealed = sorted(path for path in (cluster.data_dir(node) / "log").glob("*.segment") if path.stem.isdigit())
+        self.assertGreater(len(sealed), 2)
+        for path in sealed:
+            flip(path, [32 * 1024])
+        cluster.start(node)
+        cluster.wait_for("the repair", lambda: "the segment is whole again" in cluster.nodes[node].messages()
+                         and cluster.status(node)["damage"] == [])
+        served = {other: float(re.search(r"(?m)^verity_repair_served_entries_total (\S+)$",
+                                         server.request("GET", "/metrics")[2])[1]) for other, server in cluster.nodes.items()}
+        self.assertEqual(served.pop(node), 0)
+        self.assertTrue(all(served.values()), served)
 
 
 if __name__ == "__main__":

@@ -159,6 +159,18 @@ class Failing(TestCase):
             status, _, body = follower.request("GET", f"{path}?consistency={consistency}&direction=backward&limit=2")
             self.assertEqual(status, 200, body)
             self.assertEqual(json.loads(body)["head"]["revision"], 1)
+        position = json.loads(answers[-1][2])["position"]
+        for node in cluster.nodes.values():  # also by whoever is behind
+            status, _, body = node.request("GET", f"{path}?consistency=stale&direction=backward&at_least={position}")
+            self.assertEqual((status, json.loads(body)["events"][0]["position"]), (200, position))
+        status, headers, body = follower.request("GET", f"{path}?consistency=stale&at_least={position + 1000}")
+        self.assertEqual((status, json.loads(body)["code"]), (503, "not_ready"))
+        self.assertRegex(json.loads(body)["detail"], rf"this node is behind: .* position {position + 1000} was asked for")
+        self.assertIn("Retry-After", headers)
+        status, _, body = follower.request("GET", f"{path}?at_least=soon")
+        self.assertEqual(status, 400)
+        self.assertIn('the query parameter at_least is "soon"', json.loads(body)["detail"])
+        status, _, body = follower.request("GET", f"{path}?direction=backward&limit=2")
         first = json.loads(body)["events"][1]
         self.assertEqual([first[k] for k in ("metadata", "id", "subject")], [{"m": 1}, "i", "s"])
         self.assertIn('{"kept":  7.0}', body)

@@ -28,8 +28,10 @@ def show(arguments):
 
 def simulate(minutes):
     output = run(find("build/debug", "verity-sim"), "--scenario", "cluster", "--minutes", str(minutes), "--jobs",
-                 str(os.cpu_count()), seconds=minutes * 60 + 600)
-    print(f"  verity-sim --scenario cluster --minutes {minutes:g}: clean\n    " + output.strip().splitlines()[-1], flush=True)
+                 str(os.cpu_count()), "--probes", seconds=minutes * 60 + 600)
+    lines = output.strip().splitlines()
+    summary = next(number for number, line in enumerate(lines) if " seeds in " in line)  # probes follow
+    print(f"  verity-sim --scenario cluster --minutes {minutes:g}: clean\n    " + "\n    ".join(lines[summary:]), flush=True)
 
 
 def compare_digests(count):

@@ -2,8 +2,9 @@
 
     tools/show node.5 [--minutes M] [--digests-only] [--seeds N] [--no-mutants]
 
-Runs `verity-sim --seed 7` twice with each compiler and compares the digests (and those of N further seeds), then fresh
-seeds for M minutes (10), then the planted bugs through tools/dev mutants, which goes on where an earlier run stopped:
+Runs `verity-sim --seed 7` twice with each compiler and compares the digests: of one node and of clusters, where the kernel
+does not move addresses about, and where the libraries may not use the newer instructions of the processor (and those of N further
+seeds, once by each compiler). Then fresh seeds for M minutes (10), then the planted bugs through tools/dev mutants, which goes on where an earlier run stopped:
 every one must be found, the no-op never.
 """
 import os
@@ -13,19 +14,23 @@ import subprocess
 from building import build, options_of, run
 from server import ROOT, require
 
+SCENARIOS = ("swarm", "cluster", "lost_disks", "growth")
+CIRCUMSTANCES = {  # what runs the program, and its environment
+    "": ((), {}),
+    ", again": ((), {}),
+    ", addresses fixed": (("setarch", "-R"), {}),
+    ", old instructions": ((), {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX512F,-ERMS,-SSE4_2", "OPENSSL_ia32cap": ":~0x20000000"}),
+}
+
 
 def show(arguments):
     options = options_of(arguments, {"minutes": 10, "seeds": 5, "digests-only": False, "no-mutants": False})
     build("verity-sim")
     build("verity-sim", flags=("--release", "--clang"))
     simulators = {"g++": "build/bin/verity-sim", "clang": find("build/clang-release", "verity-sim")}
-    for seed in [7] + list(range(1000, 1000 + options["seeds"])):
-        digests = {}
-        for name, simulator in simulators.items():
-            for attempt in (1, 2) if seed == 7 else (1,):
-                digests[f"{name}, run {attempt}"] = digest(simulator, seed)
-        require(len(set(digests.values())) == 1, f"seed {seed} differs: {digests}")
-        print(f"  verity-sim --seed {seed}: {next(iter(digests.values()))} from {', '.join(digests)}", flush=True)
+    for scenario in SCENARIOS:
+        for seed in [7] + list(range(1000, 1000 + options["seeds"])):
+            compare(simulators, scenario, seed, CIRCUMSTANCES if seed == 7 else {"": ((), {})})
     if options["digests-only"]:
         return
     build("verity-sim", flags=())  # with every internal check on
@@ -35,6 +40,13 @@ def show(arguments):
         run("tools/dev", "mutants", quiet=False, seconds=3 * 3600)
 
 
+def compare(simulators, scenario, seed, circumstances):
+    digests = {f"{name}{circumstance}": digest([*prefix, simulator], seed, "--scenario", scenario, environment=environment)
+               for name, simulator in simulators.items() for circumstance, (prefix, environment) in circumstances.items()}
+    require(len(set(digests.values())) == 1, f"seed {seed} of {scenario} differs: {digests}")
+    print(f"  verity-sim --scenario {scenario} --seed {seed}: {next(iter(digests.values()))} from {', '.join(digests)}", flush=True)
+
+
 def find(folder, name):
     for below, _, names in os.walk(os.path.join(ROOT, folder)):
         if name in names and os.access(os.path.join(below, name), os.X_OK):
@@ -42,8 +54,11 @@ def find(folder, name):
     require(False, f"{folder} has no {name}")
 
 
-def digest(simulator, seed, *more):
-    done = subprocess.run([simulator, "--seed", str(seed), *more], cwd=ROOT, capture_output=True, text=True, timeout=600)
+def digest(simulator, seed, *more, environment=None):
+    """`simulator`: a program, or a list that begins with what runs it."""
+    command = simulator if isinstance(simulator, list) else [simulator]
+    done = subprocess.run([*command, "--seed", str(seed), *more], cwd=ROOT, capture_output=True, text=True, timeout=600,
+                          env=os.environ | (environment or {}))
     require(done.returncode == 0, f"{simulator} --seed {seed} ended with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
     match = re.search(r"digest:?\s+([0-9a-f]{16,})", done.stdout)
     require(match, f"{simulator} --seed {seed} printed no digest: {done.stdout[-500:]}")

@@ -3,4 +3,4 @@ from building import run
 
 
 def show(arguments):
-    run("tools/dev", "bench", *arguments, quiet=False)
+    run("tools/dev", "bench", "--long", *arguments, quiet=False, seconds=3600)
