@@ -135,6 +135,7 @@ void Cluster::cut_links() {
 bool Cluster::stands_a_lost_disk() const {
   return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
     if (!node->is_alive() || !node->host().is_serving() || node->host().node() == nullptr) return false;
+    if (node->is_paused()) return false;  // it does not know what has happened since
     const node::NodeStatus status = node->host().node()->status();
     if (status.state != "leader" || !status.members_change.empty() || status.voters.size() != size())
       return false;
@@ -156,6 +157,7 @@ bool Cluster::everybody_hears(const NodeKeeper& node) const {
   return id.value != 0 && std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& other) {
            if (other.get() == &node) return true;
            if (!other->host().is_serving() || other->host().node() == nullptr) return false;
+           if (other->is_paused()) return false;
            const auto peers = other->host().node()->status().peers;
            return std::any_of(peers.begin(), peers.end(),
                               [&](const node::NodePeer& peer) { return peer.id == id && peer.connected; });
@@ -206,7 +208,9 @@ void Cluster::disturb(Disturbance what) {
   if (what == Disturbance::lost_disk) return lose_a_disk();
   const bool is_crash =
       what == Disturbance::power_cut || what == Disturbance::kill || what == Disturbance::crash_at_call;
-  if (is_crash && nodes_.size() > 1 && prng_.chance(1, 5)) {
+  if (what == Disturbance::pause && nodes_.size() > 1 && prng_.chance(1, 5)) {
+    for (const auto& node : nodes_) node->disturb(what);
+  } else if (is_crash && nodes_.size() > 1 && prng_.chance(1, 5)) {
     for (const auto& node : nodes_) crash(*node, what);
   } else if (is_crash) {
     crash(draw(), what);
@@ -332,6 +336,12 @@ std::string Cluster::describe() const {
 std::uint64_t Cluster::boots() const {
   std::uint64_t count = 0;
   for (const auto& node : nodes_) count += node->host().boots();
+  return count;
+}
+
+std::uint64_t Cluster::pauses() const {
+  std::uint64_t count = 0;
+  for (const auto& node : nodes_) count += node->pauses();
   return count;
 }
 

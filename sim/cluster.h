@@ -56,6 +56,7 @@ class Cluster {
   std::string describe() const;
   std::uint64_t boots() const;
   std::uint64_t damages() const;
+  std::uint64_t pauses() const;
 
  private:
   // Whom a disk may harm: a minority, so that every entry keeps a good copy where a majority can be made of.

@@ -113,6 +113,37 @@ TEST_F(ClusterStory, NothingIsRefusedBecauseOfWhatIsNotCommitted) {
   EXPECT_EQ(outcome.error().code, RefusalCode::not_leader) << outcome.error().describe();
 }
 
+// What a node does not hear while it does not run is nobody's silence: the view stays, whether timers or messages are seen
+// first.
+TEST_F(ClusterStory, NodesThatAllStandStillElectNobody) {
+  start_all();
+  run_until([&] { return leader() != nullptr; });
+  NodeHost& old_leader = *leader();
+  const View view = old_leader.node()->status().view;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    for (const auto& host : hosts) host->process()->pause(3s, i % 2 == 0);
+    world.run_for(3s + 100ms);
+    const auto outcome = append(old_leader, i == 0 ? nothing : at(i - 1));
+    ASSERT_TRUE(outcome) << i << " " << outcome.error().describe();
+  }
+  for (const auto& host : hosts) EXPECT_EQ(host->node()->status().view, view);
+}
+
+// It takes itself for the leader when it goes on.
+TEST_F(ClusterStory, ALeaderThatStoodStillRefusesNothingByWhatItSees) {
+  start_all();
+  run_until([&] { return leader() != nullptr; });
+  NodeHost& old_leader = *leader();
+  ASSERT_TRUE(append(old_leader, nothing));
+  old_leader.process()->pause(1h, true);
+  run_until([&] { return leader(&old_leader) != nullptr; });
+  ASSERT_TRUE(append(*leader(&old_leader), at(0)));
+  EXPECT_EQ(old_leader.node()->status().state, "leader");
+  old_leader.process()->resume();
+  const auto outcome = append(old_leader, at(1));
+  EXPECT_TRUE(outcome) << outcome.error().describe();
+}
+
 TEST_F(ClusterStory, ANodeThatWaitsForTheOthersCanBeStopped) {
   hosts[0]->start();
   world.run_for(1s);

@@ -502,6 +502,14 @@ bool NodeKeeper::rot_share(std::uint64_t share, std::uint64_t shares, Position l
   return !mine.empty();
 }
 
+// Mostly short: shorter and longer than an election timeout, than what clients wait, than links stay silent.
+void NodeKeeper::pause() {
+  const std::uint64_t least_ms = std::uint64_t{10} << prng_.below(9);
+  const std::uint64_t lasts_ms = std::min<std::uint64_t>(prng_.between(least_ms, 2 * least_ms), 5000);
+  host_.process()->pause(std::chrono::milliseconds(lasts_ms), prng_.chance(1, 2));
+  ++pauses_;
+}
+
 void NodeKeeper::disturb(Disturbance what) {
   // Started again and again, and heard by nobody, it would count further than the others remember (docs/faults.md).
   if (is_old_copy_) return;
@@ -550,6 +558,9 @@ void NodeKeeper::disturb(Disturbance what) {
     case Disturbance::other_release:
       change_release();
       return;
+    case Disturbance::pause:
+      if (is_up()) pause();
+      return;
     case Disturbance::network_trouble:
     case Disturbance::partition:
     case Disturbance::lost_disk:
@@ -570,7 +581,10 @@ void NodeKeeper::heal() {
   disk.slowness = 1;
   crash_early_.reset();
   // A failed sync leaves a node that must be started anew; one that is crashing at a call still may.
-  if (is_up()) host_.process()->crash_at_call(0);
+  if (is_up()) {
+    host_.process()->crash_at_call(0);
+    host_.process()->resume();
+  }
 }
 
 }  // namespace verity::sim

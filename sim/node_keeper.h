@@ -32,6 +32,8 @@ class NodeKeeper {
   bool is_up() const { return host_.is_running(); }
   // And has not been crashed at this very moment.
   bool is_alive() const { return is_up() && !host_.process()->is_crashed(); }
+  bool is_paused() const { return is_alive() && host_.process()->is_paused(); }
+  std::uint64_t pauses() const { return pauses_; }
   bool has_ended() const { return host_.process() != nullptr && !host_.is_running(); }
   // When look_after() starts it.
   Instant next_start() const { return host_.process() == nullptr ? start_at_ : Instant::never(); }
@@ -116,6 +118,7 @@ class NodeKeeper {
   // True: the error says so, and the program of the next release is started next.
   bool is_outdated(const Error& error);
   void do_damage();
+  void pause();
   void forget_what_it_was();
   // True: it is an old copy, and was told so; it comes back as another member.
   bool found_out(const Error& error);
@@ -159,6 +162,7 @@ class NodeKeeper {
   std::string refusal_;
   int refusals_ = 0;
   bool was_read_only_ = false;  // when it was ended
+  std::uint64_t pauses_ = 0;
   // --force-recover
   enum class TooEarly : std::uint8_t { no, asked, refused } too_early_ = TooEarly::no;
   std::optional<std::uint64_t> held_;  // entries in its log when it began; until it has recovered

@@ -131,6 +131,17 @@ void Process::crash(std::string_view why, CrashKind kind) {
   end_.cancel();
 }
 
+void Process::pause(Duration lasts, bool timers_last) {
+  if (crashed_) return;
+  trace("FAULT  paused for " + std::to_string(lasts / 1ms) + " ms");
+  paused_until_ = std::max(paused_until_, world_.now() + lasts);
+  timers_last_ = timers_last;
+}
+
+void Process::fire_timers() {
+  if (!crashed_ && !(is_paused() && timers_last_)) loop_->fire_timers();
+}
+
 void Process::drain() {
   VERITY_ASSERT(crashed_);
   drained_ = true;

@@ -73,6 +73,14 @@ class Process {
   // Lets the world run on until no fiber is left; a fiber that never ends fails the run.
   void drain();
 
+  // As SIGSTOP, or a machine that is paused: none of its fibers runs for so long, or until resume(). Its clock goes on, what
+  // it has asked of disk and network happens, and whatever comes for it waits; timers either take their turn among that, or
+  // come after all of it (`timers_last`). Outside of all fibers.
+  void pause(Duration lasts, bool timers_last);
+  void resume() { paused_until_ = {}; }
+  bool is_paused() const { return !crashed_ && world_.now() < paused_until_; }
+  Instant paused_until() const { return paused_until_; }
+
   // Counts calls that reached the outside; crashes the process at call number `call`, before it takes effect.
   void crash_at_call(std::uint64_t call, CrashKind kind = CrashKind::power) {
     crash_at_call_ = call;
@@ -101,6 +109,8 @@ class Process {
   friend class World;
   struct Services;
 
+  void fire_timers();
+
   World& world_;
   const ProcessOptions options_;
   const std::uint64_t id_;
@@ -118,6 +128,8 @@ class Process {
   std::uint64_t crash_at_call_ = 0;
   std::uint64_t call_sequence_ = 0;
   std::map<std::uint64_t, PendingCall*> pending_;
+  Instant paused_until_{};
+  bool timers_last_ = false;
   std::uint64_t crash_action_sequence_ = 0;
   std::map<std::uint64_t, std::move_only_function<void()>> crash_actions_;
 };

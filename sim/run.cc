@@ -252,6 +252,7 @@ RunResult Run::result() {
   result.acked = history_.acked_count();
   result.lost = history_.lost_count();
   result.damages = cluster_.damages();
+  result.pauses = cluster_.pauses();
   result.disturbances = disturbances_;
   result.trace_lines = world_.trace().line_count();
   if (result.failure) {

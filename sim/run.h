@@ -27,6 +27,7 @@ struct RunResult {
   std::uint64_t acked = 0;
   std::uint64_t lost = 0;  // acknowledged, and gone where that is allowed
   std::uint64_t damages = 0;
+  std::uint64_t pauses = 0;
   std::uint64_t disturbances = 0;  // skipped ones included
   std::uint64_t trace_lines = 0;
   std::string last_lines;  // of the trace, after a failure

@@ -111,6 +111,22 @@ TEST(Run, MisdirectedZerosDoNotEndTheLog) {
   }
 }
 
+// Alone and with others; that it changes nothing, every run checks.
+TEST(Run, ProcessesStandStill) {
+  for (const char* name : {"swarm", "pauses"}) {
+    std::uint64_t pauses = 0;
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      Scenario scenario = short_scenario(name, seed);
+      scenario.faults.weights = {};
+      scenario.faults[Disturbance::pause] = 1;
+      const RunResult result = run_scenario(scenario);
+      ASSERT_FALSE(result.failure) << *result.failure << "\n" << replay(name, seed) << ", pauses alone";
+      pauses += result.pauses;
+    }
+    EXPECT_GT(pauses, 0u) << name;
+  }
+}
+
 TEST(Run, UnknownScenariosAreNotDrawn) {
   EXPECT_FALSE(draw_scenario("nothing", 1));
 }

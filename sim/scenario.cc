@@ -84,6 +84,10 @@ WorkloadPlan draw_work(Prng prng) {
   return work;
 }
 
+void draw_pauses(Prng prng, FaultPlan& faults) {
+  if (prng.chance(3, 10)) faults[Disturbance::pause] = prng.between(1, 4);
+}
+
 // They cost much time, and what they add is in who is a majority.
 void draw_seven(Scenario& scenario) {
   scenario.nodes = 7;
@@ -115,6 +119,7 @@ void draw_cluster(Prng prng, Scenario& scenario) {
   constexpr std::array<std::uint64_t, 12> of_10{7, 6, 5, 5, 2, 3, 5, 2, 2, 0, 6, 0};
   for (std::size_t i = 0; i < of_10.size(); ++i)
     scenario.faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 4) : 0;
+  draw_pauses(prng.fork("pauses"), scenario.faults);
   scenario.clocks_are_kept = prng.fork("clocks").chance(1, 2);
   if (prng.fork("seven").chance(1, 30)) draw_seven(scenario);
   if (prng.chance(1, 3)) {
@@ -129,7 +134,7 @@ void draw_cluster(Prng prng, Scenario& scenario) {
 constexpr std::array<std::string_view, disturbance_count> disturbance_names{
     "power_cut",       "kill",       "crash_at_call", "clean_restart", "full_disk", "slow_disk",
     "network_trouble", "clock_jump", "failed_sync",   "damage",        "partition", "lost_disk",
-    "other_release"};
+    "other_release",   "pause"};
 
 // In the order of DamageClass.
 constexpr std::array<std::string_view, 8> damage_names{
@@ -142,6 +147,7 @@ void draw_swarm(Prng prng, Scenario& scenario) {
   FaultPlan& faults = scenario.faults;
   for (std::size_t i = 0; i < of_10.size(); ++i)
     faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 5) : 0;
+  draw_pauses(prng.fork("pauses"), faults);
   if (prng.chance(1, 4)) {
     faults[Disturbance::damage] = prng.between(1, 2);
     faults.damage_class = static_cast<DamageClass>(prng.between(1, damage_names.size() - 1));
@@ -236,6 +242,10 @@ const std::vector<Entry>& entries() {
         "three, five or seven nodes that replicate: crashes, restarts, partitions, slow, full and damaged "
         "disks"},
        {}},
+      {{"pauses", "nodes of a cluster stand still for a while and go on, one or all of them, the leader too"},
+       {{pause, 8}, {power_cut, 1}, {kill, 1}, {partition, 2}},
+       DamageClass::none,
+       [](Scenario& s) { s.faults.interval = s.faults.interval / 2; }},
       {{repair_name, "three or five nodes whose logs rot, at different places at once"},
        {{power_cut, 2}, {kill, 2}, {crash_at_call, 1}, {clean_restart, 1}, {damage, 6}, {partition, 4}},
        DamageClass::log_rot,
@@ -445,7 +455,7 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
   if (name == cluster_name || name == repair_name || name == "lost_disks" || name == "async_cluster" ||
       name == "slow_links" || name == "growth" || name == "destroyed_majority" || name == "latency" ||
-      name == "upgrade")
+      name == "upgrade" || name == "pauses")
     draw_cluster(prng.fork("cluster"), scenario);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;

@@ -47,8 +47,9 @@ enum class Disturbance : std::uint8_t {
   partition,      // links between nodes are cut, or all are mended
   lost_disk,      // a node's disk is replaced by an empty one, if the membership stands that now
   other_release,  // a node is started again with the program of the next release, or the one before
+  pause,          // a process, or all of them, does not run for 10 ms to 5 s
 };
-inline constexpr std::size_t disturbance_count = 13;
+inline constexpr std::size_t disturbance_count = 14;
 std::string_view name_of(Disturbance what);  // "power_cut"
 
 struct FaultPlan {

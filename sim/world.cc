@@ -55,7 +55,7 @@ bool World::run_ready() {
   // A snapshot: processes come and go only in events, but a body may end its process' last fiber.
   std::vector<std::uint64_t> ids;
   for (const auto& [id, process] : processes_) {
-    if (process->loop().has_ready()) ids.push_back(id);
+    if (process->loop().has_ready() && !process->is_paused()) ids.push_back(id);
   }
   if (ids.size() > 1) schedule_.shuffle(ids);
   for (const std::uint64_t id : ids) {
@@ -75,7 +75,9 @@ Instant World::next_time() {
   Instant next = events_.empty() ? Instant::never() : events_.begin()->first.first;
   for (const auto& [id, process] : processes_) {
     if (process->is_crashed()) continue;
-    next = std::min(next, process->clock().world_time_of(process->loop().next_deadline()));
+    next = std::min(next, process->is_paused()
+                              ? process->paused_until()
+                              : process->clock().world_time_of(process->loop().next_deadline()));
   }
   return std::max(next, now_);
 }
@@ -100,9 +102,7 @@ bool World::run_until(const std::function<bool()>& done, Instant deadline) {
       now_ = next;
       rounds = 0;
     }
-    for (const auto& [id, process] : processes_) {
-      if (!process->is_crashed()) process->loop().fire_timers();
-    }
+    for (const auto& [id, process] : processes_) process->fire_timers();
     if (!events_.empty() && events_.begin()->first.first <= now_) {
       auto action = std::move(events_.begin()->second);
       events_.erase(events_.begin());

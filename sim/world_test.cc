@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace verity::sim {
 namespace {
 
@@ -119,6 +121,69 @@ TEST(World, AProcessCanCrashAtAnyCall) {
     EXPECT_TRUE(world.run_until([&] { return process.is_finished(); }));
     EXPECT_TRUE(process.is_crashed());
     EXPECT_EQ(writes, std::max(0, static_cast<int>(call) - 2));
+  }
+}
+
+// What it has asked for happens meanwhile; what comes for it, and its deadlines, wait until it goes on.
+TEST(World, APausedProcessRunsLaterAndItsClockGoesOn) {
+  for (const bool timers_last : {false, true}) {
+    World world({});
+    Disk disk(world, "disk", {.sync_latency = 20ms});
+    Process node(world, {.host = "node"});
+    Process other(world, {.host = "other"});
+    std::string order;
+    const auto note = [&](char what) {
+      EXPECT_FALSE(node.is_paused());
+      order += what;
+    };
+    node.spawn("writer", [&](io::Wait& wait) {
+      auto root = disk.mount(node, "data");
+      auto file = root->open(wait, "f", {.mode = io::OpenMode::create}).value();
+      EXPECT_TRUE(root->sync(wait));
+      world.after(1ms, [&] { node.pause(990ms, timers_last); });
+      EXPECT_TRUE(file->write(wait, 0, Bytes(512, std::byte{1}), io::Durability::durable));
+      note('w');
+    });
+    node.spawn("sleeper", [&](io::Wait& wait) {
+      const Instant began = wait.now();
+      EXPECT_TRUE(wait.sleep(200ms));
+      note('s');
+      EXPECT_GE(wait.now() - began, 990ms);
+    });
+    node.spawn("server", [&](io::Wait& wait) {
+      auto listener = node.io_world().network.listen(wait, {"node", 7000}).value();
+      auto socket = listener->accept(wait).value();
+      Bytes bytes(1);
+      EXPECT_EQ(socket->read(wait, bytes).value(), 1u);
+      note('r');
+    });
+    other.spawn("client", [&](io::Wait& wait) {
+      EXPECT_TRUE(wait.sleep(300ms));
+      auto socket = other.io_world().network.connect(wait, {"node", 7000}).value();
+      EXPECT_TRUE(socket->write(wait, Bytes(1)));
+      EXPECT_TRUE(wait.sleep(2s));
+    });
+    world.after(900ms, [&] {
+      EXPECT_FALSE(disk.has_unsynced());
+      EXPECT_EQ(order, "");
+    });
+    EXPECT_TRUE(world.run_until([&] { return node.is_finished() && other.is_finished(); }, Instant{} + 5s));
+    std::string sorted = order;
+    std::ranges::sort(sorted);
+    EXPECT_EQ(sorted, "rsw");
+    EXPECT_TRUE(!timers_last || order.find('s') > order.find('w'));
+  }
+}
+
+TEST(World, APausedProcessCanCrashOrBeResumed) {
+  for (const bool crashes : {false, true}) {
+    World world({});
+    Process process(world, {.host = "node"});
+    process.spawn("sleeper", [&](io::Wait& wait) { ignore(wait.sleep(1ms), "its end matters"); });
+    process.pause(1h, true);
+    world.after(5ms, [&] { crashes ? process.crash("the test says so") : process.resume(); });
+    EXPECT_TRUE(world.run_until([&] { return process.is_finished(); }));
+    EXPECT_EQ(world.now().ns, crashes ? 5'000'000 : 6'000'000);
   }
 }
 
