@@ -23,6 +23,8 @@ std::string_view describe(DamageKind kind) {
       return "stale_read";
     case DamageKind::failed_sync:
       return "failed_sync";
+    case DamageKind::failed_name:
+      return "failed_name";
   }
   return "?";
 }

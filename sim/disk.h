@@ -36,6 +36,7 @@ enum class DamageKind : std::uint8_t {
   lost_write,         // a write was acknowledged and never happened
   stale_read,         // a read answered what stood there before
   failed_sync,        // what was unsynced is unknown
+  failed_name,  // of a name, or of all of a directory that was to be synced: what has become of it is unknown
 };
 std::string_view describe(DamageKind kind);
 
@@ -57,6 +58,7 @@ struct FaultOptions {
   std::uint64_t lost_write_ppm = 0;
   std::uint64_t stale_read_ppm = 0;
   std::uint64_t failed_sync_ppm = 0;  // also durable writes
+  std::uint64_t failed_name_ppm = 0;  // names that are made, changed or removed, and syncs of a directory
   // Only files whose path contains this misbehave; empty: all.
   std::string only_path;
 };
@@ -120,6 +122,8 @@ class Disk {
   struct Node;
   struct NameChange;
 
+  std::unique_ptr<io::File> open_file(Process& process, std::shared_ptr<Inode> inode, std::string path,
+                                      io::OpenOptions options);
   bool fault(std::uint64_t ppm, const std::string& path);
   void note(DamageKind kind, const std::string& path, ByteCount offset, ByteCount size);
   Duration latency(Duration mean);

@@ -171,6 +171,62 @@ TEST(SimDisk, AfterAFailedSyncNothingUnsyncedIsKnownAndALaterSyncDoesNotHelp) {
   EXPECT_EQ(seen, (std::set<std::string>{"ab", "aB", "Ab", "AB"}));
 }
 
+TEST(SimDisk, AfterAFailedSyncOfADirectoryItsChangesAreUnknownUntilOneSucceeds) {
+  for (const bool again : {false, true}) {
+    std::set<std::vector<std::string>> seen;
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+      Scene scene(seed);
+      scene.run([&](io::Wait& wait, io::Directory& root) {
+        ASSERT_TRUE(root.open(wait, "f", {.mode = io::OpenMode::create}));
+        ASSERT_TRUE(root.sync(wait));
+        ASSERT_TRUE(root.rename(wait, "f", "g"));
+        scene.disk.options().faults.failed_name_ppm = 1'000'000;
+        EXPECT_EQ(root.sync(wait).error().code, ErrorCode::io_error);
+        scene.disk.options().faults.failed_name_ppm = 0;
+        EXPECT_EQ(root.list(wait).value().front().name, "g");
+        EXPECT_TRUE(!again || root.sync(wait));
+      });
+      seen.insert(scene.disk.files());
+      EXPECT_EQ(scene.disk.damages().front().kind, DamageKind::failed_name);
+    }
+    EXPECT_EQ(seen.size(), again ? 1u : 2u);
+    EXPECT_TRUE(seen.contains({"g"}));
+  }
+}
+
+TEST(SimDisk, AFailedChangeOfANameMayHaveHappened) {
+  std::set<std::vector<std::string>> made;
+  std::set<std::vector<std::string>> renamed;
+  std::set<std::vector<std::string>> removed;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    Scene scene(seed);
+    scene.run([&](io::Wait& wait, io::Directory& root) {
+      const auto durable = [&] {
+        scene.disk.options().faults.failed_name_ppm = 0;
+        EXPECT_TRUE(root.sync(wait));
+        return scene.disk.files();
+      };
+      const auto fail_from_now = [&] { scene.disk.options().faults.failed_name_ppm = 1'000'000; };
+      fail_from_now();
+      EXPECT_EQ(root.open(wait, "f", {.mode = io::OpenMode::create}).error().code, ErrorCode::io_error);
+      made.insert(durable());
+      ASSERT_TRUE(root.open(wait, "f", {.mode = io::OpenMode::create}));
+      fail_from_now();
+      EXPECT_EQ(root.rename(wait, "f", "g").error().code, ErrorCode::io_error);
+      renamed.insert(durable());
+      const std::string there = scene.disk.files().front();
+      fail_from_now();
+      EXPECT_TRUE(root.open(wait, there, {.mode = io::OpenMode::create})) << "nothing is made";
+      EXPECT_EQ(root.remove(wait, there).error().code, ErrorCode::io_error);
+      removed.insert(durable());
+    });
+  }
+  using Seen = std::set<std::vector<std::string>>;
+  EXPECT_EQ(made, (Seen{{}, {"f"}}));
+  EXPECT_EQ(renamed, (Seen{{"f"}, {"g"}}));
+  EXPECT_EQ(removed, (Seen{{}, {"f"}, {"g"}}));
+}
+
 TEST(SimDisk, LostMisdirectedAndStaleAreWhatTheirNamesSay) {
   Scene scene(5);
   scene.run([&](io::Wait& wait, io::Directory& root) {

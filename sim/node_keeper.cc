@@ -24,8 +24,9 @@ NodeKeeper::NodeKeeper(World& world, History& history, const Scenario& scenario,
 
 bool NodeKeeper::damage_was_done() const {
   const auto& all = host_.disk().damages();
-  return std::any_of(all.begin(), all.end(),
-                     [](const Damage& d) { return d.kind != DamageKind::failed_sync; });
+  return std::any_of(all.begin(), all.end(), [](const Damage& d) {
+    return d.kind != DamageKind::failed_sync && d.kind != DamageKind::failed_name;
+  });
 }
 
 bool NodeKeeper::may_stay_damaged() const {
@@ -164,7 +165,10 @@ void NodeKeeper::judge_failure(const Error& error) {
   if (error.code == ErrorCode::io_error && sync_may_fail_) {
     sync_failed_ = true;
     sync_may_fail_ = false;  // the device works again after the restart
-    host_.disk().options().faults.failed_sync_ppm = 0;
+    FaultOptions& faults = host_.disk().options().faults;
+    // A file system that could not write its names may have to be mounted again, and shows what it has written.
+    if (faults.failed_name_ppm != 0 && prng_.chance(1, 2)) host_.disk().crash();
+    faults.failed_sync_ppm = faults.failed_name_ppm = 0;
   } else if (!(error.code == ErrorCode::out_of_space && disk_was_full_) && !damage_was_done()) {
     world_.fail("the node failed without a reason: " + error.describe());
   }
@@ -551,6 +555,11 @@ void NodeKeeper::disturb(Disturbance what) {
       sync_may_fail_ = true;
       sync_was_failing_ = true;
       disk.options().faults.failed_sync_ppm = prng_.between(20'000, 300'000);
+      return;
+    case Disturbance::failed_names:
+      sync_may_fail_ = true;
+      sync_was_failing_ = true;
+      disk.options().faults.failed_name_ppm = prng_.between(10'000, 200'000);
       return;
     case Disturbance::damage:
       do_damage();

@@ -126,7 +126,7 @@ class NodeKeeper {
   // A node that acts on an older state than it ever acted on has forgotten its promises.
   void check_state_goes_on();
   void recovered_by_force();
-  // Failed syncs do not count: they must be survived.
+  // Failed syncs and names do not count: they must be survived.
   bool damage_was_done() const;
   // Such that it stays on the platter, in the log.
   bool log_may_be_damaged() const;

@@ -127,6 +127,24 @@ TEST(Run, ProcessesStandStill) {
   }
 }
 
+// Alone and with others; that nothing is lost by it, every run checks.
+TEST(Run, NamesFail) {
+  for (const char* name : {"segments", "cluster"}) {
+    std::uint64_t failed = 0;
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      Scenario scenario = short_scenario(name, seed);
+      scenario.setup.node.segment_bytes = 64 * KiB;
+      scenario.faults.weights = {};
+      scenario.faults[Disturbance::failed_names] = 1;
+      const RunResult result = run_scenario(scenario);
+      ASSERT_FALSE(result.failure) << *result.failure << "\n"
+                                   << replay(name, seed) << ", failing names alone";
+      failed += result.damages;
+    }
+    EXPECT_GT(failed, 0u) << name;
+  }
+}
+
 TEST(Run, UnknownScenariosAreNotDrawn) {
   EXPECT_FALSE(draw_scenario("nothing", 1));
 }

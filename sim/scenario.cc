@@ -88,6 +88,10 @@ void draw_pauses(Prng prng, FaultPlan& faults) {
   if (prng.chance(3, 10)) faults[Disturbance::pause] = prng.between(1, 4);
 }
 
+void draw_failing_names(Prng prng, FaultPlan& faults) {
+  if (prng.chance(1, 5)) faults[Disturbance::failed_names] = prng.between(1, 2);
+}
+
 // They cost much time, and what they add is in who is a majority.
 void draw_seven(Scenario& scenario) {
   scenario.nodes = 7;
@@ -120,6 +124,7 @@ void draw_cluster(Prng prng, Scenario& scenario) {
   for (std::size_t i = 0; i < of_10.size(); ++i)
     scenario.faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 4) : 0;
   draw_pauses(prng.fork("pauses"), scenario.faults);
+  draw_failing_names(prng.fork("names"), scenario.faults);
   scenario.clocks_are_kept = prng.fork("clocks").chance(1, 2);
   if (prng.fork("seven").chance(1, 30)) draw_seven(scenario);
   if (prng.chance(1, 3)) {
@@ -134,7 +139,7 @@ void draw_cluster(Prng prng, Scenario& scenario) {
 constexpr std::array<std::string_view, disturbance_count> disturbance_names{
     "power_cut",       "kill",       "crash_at_call", "clean_restart", "full_disk", "slow_disk",
     "network_trouble", "clock_jump", "failed_sync",   "damage",        "partition", "lost_disk",
-    "other_release",   "pause"};
+    "other_release",   "pause",      "failed_names"};
 
 // In the order of DamageClass.
 constexpr std::array<std::string_view, 8> damage_names{
@@ -148,6 +153,7 @@ void draw_swarm(Prng prng, Scenario& scenario) {
   for (std::size_t i = 0; i < of_10.size(); ++i)
     faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 5) : 0;
   draw_pauses(prng.fork("pauses"), faults);
+  draw_failing_names(prng.fork("names"), faults);
   if (prng.chance(1, 4)) {
     faults[Disturbance::damage] = prng.between(1, 2);
     faults.damage_class = static_cast<DamageClass>(prng.between(1, damage_names.size() - 1));
@@ -196,7 +202,7 @@ const std::vector<Entry>& entries() {
          s.setup.disk.sync_latency = 2ms;
        }},
       {{"segments", "many segment switches, with crashes around them"},
-       {{power_cut, 2}, {crash_at_call, 2}},
+       {{power_cut, 2}, {crash_at_call, 2}, {failed_names, 1}},
        DamageClass::none,
        [](Scenario& s) {
          s.setup.node.segment_bytes = 64 * KiB;
@@ -215,7 +221,8 @@ const std::vector<Entry>& entries() {
        {{full_disk, 3}, {power_cut, 1}},
        DamageClass::none,
        [](Scenario& s) { s.work.data_bytes = 1500; }},
-      {{"sync_failure", "syncs and durable writes that fail"}, {{failed_sync, 3}, {power_cut, 1}, {kill, 1}}},
+      {{"sync_failure", "syncs, durable writes and names that fail"},
+       {{failed_sync, 3}, {failed_names, 3}, {power_cut, 1}, {kill, 1}}},
       {{"idempotency", "the same requests again and again, across crashes"},
        {{power_cut, 1}, {kill, 1}, {clean_restart, 1}, {network_trouble, 2}},
        DamageClass::none,
@@ -262,6 +269,7 @@ const std::vector<Entry>& entries() {
         {partition, 1},
         {full_disk, 0},
         {failed_sync, 0},
+        {failed_names, 0},
         {damage, 0}},
        DamageClass::none,
        [](Scenario& s) {
@@ -274,7 +282,13 @@ const std::vector<Entry>& entries() {
        }},
       {{"async_cluster",
         "nodes acknowledge what is in memory; a minority may forget it, and nothing is lost"},
-       {{power_cut, 3}, {kill, 3}, {partition, 6}, {full_disk, 0}, {failed_sync, 0}, {damage, 0}},
+       {{power_cut, 3},
+        {kill, 3},
+        {partition, 6},
+        {full_disk, 0},
+        {failed_sync, 0},
+        {failed_names, 0},
+        {damage, 0}},
        DamageClass::none,
        [](Scenario& s) {
          s.faults.damage_class = DamageClass::none;
@@ -306,7 +320,7 @@ const std::vector<Entry>& entries() {
          s.faults.lasts = s.faults.lasts * 2;
        }},
       {{"growth", "one node with data becomes three, or three five, under crashes and partitions"},
-       {{full_disk, 0}, {failed_sync, 0}, {damage, 0}},
+       {{full_disk, 0}, {failed_sync, 0}, {failed_names, 0}, {damage, 0}},
        DamageClass::none,
        [](Scenario& s) {
          s.faults.damage_class = DamageClass::none;
@@ -314,7 +328,7 @@ const std::vector<Entry>& entries() {
          s.setup.node.sync_mode = sometimes_async(s.seed);
        }},
       {{"destroyed_majority", "all nodes but one are destroyed; it goes on alone, and others come back"},
-       {{full_disk, 0}, {failed_sync, 0}, {damage, 0}, {clock_jump, 0}},
+       {{full_disk, 0}, {failed_sync, 0}, {failed_names, 0}, {damage, 0}, {clock_jump, 0}},
        DamageClass::none,
        [](Scenario& s) {
          s.faults.damage_class = DamageClass::none;

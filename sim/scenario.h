@@ -48,8 +48,9 @@ enum class Disturbance : std::uint8_t {
   lost_disk,      // a node's disk is replaced by an empty one, if the membership stands that now
   other_release,  // a node is started again with the program of the next release, or the one before
   pause,          // a process, or all of them, does not run for 10 ms to 5 s
+  failed_names,   // files cannot be made, renamed or removed, directories not synced
 };
-inline constexpr std::size_t disturbance_count = 14;
+inline constexpr std::size_t disturbance_count = 15;
 std::string_view name_of(Disturbance what);  // "power_cut"
 
 struct FaultPlan {
