@@ -30,6 +30,7 @@ class ClusterStory : public testing::Test {
   ClusterStory() {
     Scenario scenario = *draw_scenario("cluster", 1);
     scenario.nodes = 3;
+    scenario.setup.disk.refuses_direct = false;
     for (std::uint64_t node = 1; node <= 3; ++node)
       hosts.push_back(std::make_unique<NodeHost>(world, scenario.setup_of(node)));
   }
@@ -177,6 +178,87 @@ TEST_F(ClusterStory, WhoeverAsksFirstDoesNotMakeTheFirstTenant) {
   run_until([&] { return leader() != nullptr; });
   EXPECT_TRUE(create_tenant(*leader(), "other"));
   EXPECT_TRUE(append(*leader(), nothing));
+}
+
+// docs/faults.md, undetectable: of the two that acknowledged an entry, one no longer knows that it did.
+class UndetectableInACluster : public ClusterStory {
+ protected:
+  UndetectableInACluster() {
+    start_all();
+    run_until([&] { return leader() != nullptr; });
+    first = leader();
+    const auto others = [&](const auto& host) { return host.get() != first; };
+    forgetful = std::find_if(hosts.begin(), hosts.end(), others)->get();
+    third = std::find_if(hosts.rbegin(), hosts.rend(), others)->get();
+    EXPECT_TRUE(append(*first, nothing));
+    run_until([&] { return is_level(); });
+    world.run_for(1s);  // marks are written
+  }
+
+  // Nothing but what is committed, the same everywhere.
+  bool is_level() {
+    return std::all_of(hosts.begin(), hosts.end(), [&](const auto& host) {
+      if (!host->is_serving()) return false;
+      const node::NodeStatus status = host->node()->status();
+      const Position end = first->node()->status().durable_position;
+      return status.durable_position == end && status.commit_index == end && status.damage.empty();
+    });
+  }
+  // Revision 1, durable on the first one and, as far as anybody knows, on the forgetful one.
+  void acknowledge_without_third() {
+    crash(*third);
+    ASSERT_TRUE(append(*first, at(0)));
+  }
+  void crash(NodeHost& host) {
+    host.crash(CrashKind::power, "the story says so");
+    host.process()->drain();
+    ASSERT_EQ(host.take_ending(), Ending::crashed);
+  }
+  void start_both() {
+    forgetful->disk().options().faults = {};
+    forgetful->start();
+    third->start();
+  }
+  // The two who do not know of revision 1 are a majority: it is given to another event, and what came before is there.
+  void expect_that_loss_and_no_other() {
+    isolate(*first);
+    start_both();
+    run_until([&] { return leader(first) != nullptr; });
+    ASSERT_TRUE(append(*leader(first), at(0)));
+    world.network().mend();
+    run_until([&] { return is_level(); });
+    EXPECT_TRUE(append(*leader(), at(1)));
+  }
+
+  NodeHost* first = nullptr;
+  NodeHost* forgetful = nullptr;
+  NodeHost* third = nullptr;
+};
+
+TEST_F(UndetectableInACluster, ALostWriteOfTheLastFlushBeforeACrash) {
+  forgetful->disk().options().faults = {.lost_write_ppm = 1'000'000, .only_path = "current.segment"};
+  acknowledge_without_third();
+  crash(*forgetful);
+  expect_that_loss_and_no_other();
+}
+
+// It is the node's second start, as far as the others are told.
+TEST_F(UndetectableInACluster, ACopyOfARunningNodeThatIsPutBackBeforeItsNextStart) {
+  const auto copy = forgetful->disk().copy();
+  acknowledge_without_third();
+  crash(*forgetful);
+  forgetful->disk().put_back(*copy);
+  expect_that_loss_and_no_other();
+}
+
+// Whoever has it takes part: the entry is there, and goes to the others again.
+TEST_F(UndetectableInACluster, IsNoLossWhileTheOthersWhoHaveItTakePart) {
+  forgetful->disk().options().faults = {.lost_write_ppm = 1'000'000, .only_path = "current.segment"};
+  acknowledge_without_third();
+  crash(*forgetful);
+  start_both();
+  run_until([&] { return leader() != nullptr && is_level(); });
+  EXPECT_TRUE(append(*leader(), at(1)));
 }
 
 }  // namespace

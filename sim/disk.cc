@@ -129,6 +129,7 @@ void Disk::replace() {
   VERITY_ASSERT_NOTE(open_files_ == 0, "files of this disk are still open");
   root_ = std::make_shared<Folder>();
   locks_.clear();
+  late_.clear();
 }
 
 std::shared_ptr<Disk::Folder> Disk::durable_copy(const Folder& folder) {
@@ -155,6 +156,7 @@ void Disk::put_back(const Copy& copy) {
   VERITY_ASSERT_NOTE(open_files_ == 0, "files of this disk are still open");
   root_ = durable_copy(copy.root());
   locks_.clear();
+  late_.clear();
 }
 
 void Disk::lose_directory(std::string_view path) {
@@ -178,6 +180,25 @@ void Disk::note(DamageKind kind, const std::string& path, ByteCount offset, Byte
 Duration Disk::latency(Duration mean) {
   const Duration least = mean / 4;
   return (least + prng_.exponential(mean - least)) * static_cast<std::int64_t>(options_.slowness);
+}
+
+void Disk::make_up_late_writes() {
+  for (const LateWrite& write : std::exchange(late_, {})) {
+    Inode& inode = *write.file;
+    inode.newest_begin = write.offset / inode.sector_bytes;
+    inode.newest_end = inode.newest_begin + write.bytes.size() / inode.sector_bytes;
+    for (std::uint64_t sector = inode.newest_begin; sector < inode.newest_end; ++sector) {
+      const auto part = ByteView(write.bytes)
+                            .subspan((sector - inode.newest_begin) * inode.sector_bytes, inode.sector_bytes);
+      const Bytes bytes(part.begin(), part.end());
+      inode.unsynced.erase(sector);
+      inode.unreadable.erase(sector);
+      Inode::put_sector(inode.durable, sector, bytes);
+      Inode::put_sector(inode.current, sector, bytes);
+    }
+    world_.trace().line(world_.now(), name_,
+                        "late   " + std::to_string(write.offset) + "+" + std::to_string(write.bytes.size()));
+  }
 }
 
 void Disk::crash() {

@@ -59,6 +59,9 @@ struct FaultOptions {
   std::uint64_t stale_read_ppm = 0;
   std::uint64_t failed_sync_ppm = 0;  // also durable writes
   std::uint64_t failed_name_ppm = 0;  // names that are made, changed or removed, and syncs of a directory
+  // What is written last can be told from what was never written: a write that was lost, and has nothing durable behind it when
+  // the process ends, happens after all; what was written durably last is never read stale.
+  bool spares_the_last = false;
   // Only files whose path contains this misbehave; empty: all.
   std::string only_path;
 };
@@ -121,6 +124,7 @@ class Disk {
   struct Folder;
   struct Node;
   struct NameChange;
+  struct LateWrite;
 
   std::unique_ptr<io::File> open_file(Process& process, std::shared_ptr<Inode> inode, std::string path,
                                       io::OpenOptions options);
@@ -128,6 +132,7 @@ class Disk {
   void note(DamageKind kind, const std::string& path, ByteCount offset, ByteCount size);
   Duration latency(Duration mean);
   std::shared_ptr<Inode> find_durable(std::string_view path) const;
+  void make_up_late_writes();
   void crash_folder(Folder& folder);
   void crash_file(Inode& inode);
 
@@ -142,6 +147,7 @@ class Disk {
   std::shared_ptr<Folder> root_;
   std::uint64_t sequence_ = 0;  // orders writes, size changes and name changes
   std::set<std::uint64_t> in_flight_;
+  std::vector<LateWrite> late_;
   std::map<std::string, std::string> locks_;  // path to holder
   std::vector<Damage> damages_;
   std::size_t open_files_ = 0;

@@ -214,6 +214,7 @@ Result<std::unique_ptr<io::DirectoryLock>> SimDirectory::lock(io::Wait& wait, st
 }
 
 std::unique_ptr<io::Directory> Disk::mount(Process& process, std::string path) {
+  make_up_late_writes();
   process.on_crash([this, &process] {
     if (process.crash_kind() == CrashKind::power) {
       crash();

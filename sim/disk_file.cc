@@ -22,6 +22,13 @@ bool is_aligned(ByteCount offset, ByteView memory, ByteCount block) {
          reinterpret_cast<std::uintptr_t>(memory.data()) % 4096 == 0;
 }
 
+bool has_zero_sector(ByteView data, ByteCount sector_bytes) {
+  for (ByteCount at = 0; at < data.size(); at += sector_bytes) {
+    if (is_all_zero(data.subspan(at, std::min<ByteCount>(sector_bytes, data.size() - at)))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 class SimFile final : public io::File {
@@ -51,6 +58,8 @@ class SimFile final : public io::File {
   template <class Effect>
   bool call(io::Wait& wait, Duration delay, Effect effect);
   void serve_stale(ByteCount offset, MutableByteView out);
+  void lose(ByteCount offset, ByteView data, bool misdirected);
+  void written_durably(ByteCount offset, ByteView data);
   std::uint64_t push_versions(ByteCount offset, ByteView data);
   Status room_for(ByteCount size, std::string_view doing) const;
   void fail_sync(std::uint64_t sequence);
@@ -128,7 +137,9 @@ void SimFile::serve_stale(ByteCount offset, MutableByteView out) {
   for (auto old = inode.previous.lower_bound(first); old != inode.previous.end() && old->first < end; ++old) {
     const ByteCount at = old->first * inode.sector_bytes - offset;
     const bool differs = !std::ranges::equal(old->second, out.subspan(at, inode.sector_bytes));
-    if (differs && !inode.unsynced.contains(old->first)) sectors.push_back(old->first);
+    const bool spared = disk_.options_.faults.spares_the_last && old->first >= inode.newest_begin &&
+                        old->first < inode.newest_end;
+    if (differs && !spared && !inode.unsynced.contains(old->first)) sectors.push_back(old->first);
   }
   if (sectors.empty()) return;
   const std::uint64_t sector = sectors[disk_.fault_prng_.below(sectors.size())];
@@ -168,6 +179,36 @@ Status SimFile::room_for(ByteCount size, std::string_view doing) const {
   return fail(ErrorCode::out_of_space, std::string(doing) + " " + path_ + ": no space left on device");
 }
 
+// It happens nowhere; misdirected, it overwrites durably as many sectors elsewhere in the same file.
+void SimFile::lose(ByteCount offset, ByteView data, bool misdirected) {
+  Disk::Inode& inode = *inode_;
+  disk_.note(DamageKind::lost_write, path_, offset, data.size());
+  const bool spares = disk_.options_.faults.spares_the_last;
+  if (spares) disk_.late_.push_back({inode_, offset, Bytes(data.begin(), data.end())});
+  const std::uint64_t sectors = inode.durable.size() / inode.sector_bytes;
+  const std::uint64_t count = std::min<std::uint64_t>(data.size() / inode.sector_bytes, sectors);
+  if (!misdirected || count == 0) return;
+  // Zeros on what was written last would hide it.
+  if (spares && has_zero_sector(data, inode.sector_bytes)) return;
+  const std::uint64_t target = disk_.fault_prng_.below(sectors - count + 1);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const ByteView part = data.subspan(i * inode.sector_bytes, inode.sector_bytes);
+    const Bytes bytes(part.begin(), part.end());
+    inode.unsynced.erase(target + i);
+    Disk::Inode::put_sector(inode.durable, target + i, bytes);
+    Disk::Inode::put_sector(inode.current, target + i, bytes);
+  }
+  disk_.note(DamageKind::misdirected_write, path_, target * inode.sector_bytes, count * inode.sector_bytes);
+}
+
+// It can tell that those before it are missing.
+void SimFile::written_durably(ByteCount offset, ByteView data) {
+  if (is_all_zero(data)) return;
+  std::erase_if(disk_.late_, [&](const Disk::LateWrite& late) { return late.file == inode_; });
+  inode_->newest_begin = offset / inode_->sector_bytes;
+  inode_->newest_end = (offset + data.size() + inode_->sector_bytes - 1) / inode_->sector_bytes;
+}
+
 Status SimFile::write(io::Wait& wait, ByteCount offset, ByteView data, io::Durability durability) {
   if (!process_.begin_call()) return crashed("writing", path_);
   if (!writable_)
@@ -186,25 +227,7 @@ Status SimFile::write(io::Wait& wait, ByteCount offset, ByteView data, io::Durab
   const bool misdirected = !lost && direct_ && disk_.fault(faults.misdirected_write_ppm, path_);
   const Duration delay = disk_.latency(durable ? disk_.options_.sync_latency : disk_.options_.write_latency);
   if (lost || misdirected) {
-    disk_.note(DamageKind::lost_write, path_, offset, data.size());
-    if (misdirected) {
-      // The last sector of the right size elsewhere in the same file is overwritten, durably.
-      Disk::Inode& inode = *inode_;
-      const std::uint64_t sectors = inode.durable.size() / inode.sector_bytes;
-      const std::uint64_t count = std::min<std::uint64_t>(data.size() / inode.sector_bytes, sectors);
-      if (count > 0) {
-        const std::uint64_t target = disk_.fault_prng_.below(sectors - count + 1);
-        for (std::uint64_t i = 0; i < count; ++i) {
-          const ByteView part = data.subspan(i * inode.sector_bytes, inode.sector_bytes);
-          const Bytes bytes(part.begin(), part.end());
-          inode.unsynced.erase(target + i);
-          Disk::Inode::put_sector(inode.durable, target + i, bytes);
-          Disk::Inode::put_sector(inode.current, target + i, bytes);
-        }
-        disk_.note(DamageKind::misdirected_write, path_, target * inode.sector_bytes,
-                   count * inode.sector_bytes);
-      }
-    }
+    lose(offset, data, misdirected);
     if (!call(wait, delay, [] {})) return crashed("writing", path_);
     return {};
   }
@@ -230,6 +253,7 @@ Status SimFile::write(io::Wait& wait, ByteCount offset, ByteView data, io::Durab
     for (std::uint64_t sector = offset / inode.sector_bytes; !data.empty() && sector <= last; ++sector) {
       inode.commit_sector(sector, sequence, disk_.in_flight_);
     }
+    written_durably(offset, data);
   });
   if (!alive) return crashed("writing", path_);
   return status;

@@ -25,6 +25,8 @@ struct Disk::Inode {
   std::map<std::uint64_t, Bytes> previous;                 // what a sector held before its last write
   std::vector<SizeChange> size_changes;
   std::set<std::uint64_t> unreadable;  // sectors
+  std::uint64_t newest_begin = 0;      // sectors that were written durably last, but for zeros
+  std::uint64_t newest_end = 0;
 
   Bytes sector_of(const Image& image, std::uint64_t sector) const;
   static void put_sector(Image& image, std::uint64_t sector, const Bytes& bytes);
@@ -58,6 +60,13 @@ struct Disk::Folder {
   std::vector<NameChange> unsynced;
 
   static void apply(std::map<std::string, Node>& names, const NameChange& change);
+};
+
+// A write that was lost, and nothing durable has been written to the file since.
+struct Disk::LateWrite {
+  std::shared_ptr<Inode> file;
+  ByteCount offset;
+  Bytes bytes;
 };
 
 class Disk::Copy {

@@ -227,6 +227,28 @@ TEST(SimDisk, AFailedChangeOfANameMayHaveHappened) {
   EXPECT_EQ(removed, (Seen{{}, {"f"}, {"g"}}));
 }
 
+TEST(SimDisk, WhatIsSparedIsThereForTheNextStart) {
+  for (const bool followed : {false, true}) {
+    Scene scene(5);
+    scene.disk.options().faults.spares_the_last = true;
+    scene.run([&](io::Wait& wait, io::Directory& root) {
+      auto file = root.open(wait, "f", {.mode = io::OpenMode::create, .direct = true}).value();
+      ASSERT_TRUE(file->allocate(wait, 2 * 4096));
+      ASSERT_TRUE(file->sync(wait) && root.sync(wait));
+      AlignedBuffer buffer(4096);
+      std::ranges::fill(buffer.span(), std::byte('a'));
+      scene.disk.options().faults.lost_write_ppm = 1'000'000;
+      ASSERT_TRUE(file->write(wait, 0, buffer.view(), io::Durability::durable));
+      scene.disk.options().faults.lost_write_ppm = 0;
+      EXPECT_TRUE(!followed || file->write(wait, 4096, buffer.view(), io::Durability::durable));
+    });
+    EXPECT_EQ(letters(scene.disk.durable_content("f"), 4096), followed ? ".a" : "..");
+    scene.run([](io::Wait&, io::Directory&) {});
+    EXPECT_EQ(letters(scene.disk.durable_content("f"), 4096), followed ? ".a" : "a.");
+    EXPECT_EQ(scene.disk.damages().size(), 1u);
+  }
+}
+
 TEST(SimDisk, LostMisdirectedAndStaleAreWhatTheirNamesSay) {
   Scene scene(5);
   scene.run([&](io::Wait& wait, io::Directory& root) {

@@ -433,6 +433,8 @@ void NodeKeeper::verify_directory() {
 void NodeKeeper::do_damage() {
   Disk& disk = host_.disk();
   FaultOptions& faults = disk.options().faults;
+  // The others rely on what it has acknowledged (docs/faults.md).
+  faults.spares_the_last = scenario_.nodes > 1;
   switch (scenario_.faults.damage_class) {
     case DamageClass::none:
       return;

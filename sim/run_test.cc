@@ -203,6 +203,24 @@ TEST(Undetectable, AStaleReadOfTheLastFlushDuringAStart) {
   EXPECT_GT(lost, 0u);
 }
 
+// In a cluster, with a minority harmed: what can be told to be missing or wrong is repaired, as every run checks.
+TEST(LyingDisks, AreRepairedFromTheOthers) {
+  for (const auto lie : {DamageClass::lost_write, DamageClass::misdirected_write, DamageClass::stale_read}) {
+    std::uint64_t lies = 0;
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      Scenario scenario = short_scenario("lying_disks", seed);
+      scenario.faults.damage_class = lie;
+      const RunResult result = run_scenario(scenario);
+      ASSERT_FALSE(result.failure) << *result.failure << "\n"
+                                   << describe(lie) << ", lying_disks seed " << seed << "\n"
+                                   << result.last_lines;
+      EXPECT_EQ(result.lost, 0u);
+      lies += result.damages;
+    }
+    EXPECT_GT(lies, 0u) << describe(lie);
+  }
+}
+
 // Anywhere else an old sector does not fit what is around it: it is read again, or found.
 TEST(StaleRead, LosesNothingWhereNoStartLooksForTheEnd) {
   std::uint64_t stale_reads = 0;

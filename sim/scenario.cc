@@ -92,6 +92,11 @@ void draw_failing_names(Prng prng, FaultPlan& faults) {
   if (prng.chance(1, 5)) faults[Disturbance::failed_names] = prng.between(1, 2);
 }
 
+DamageClass draw_lie(Prng& prng) {
+  constexpr std::array lies{DamageClass::lost_write, DamageClass::misdirected_write, DamageClass::stale_read};
+  return lies[prng.below(lies.size())];
+}
+
 // They cost much time, and what they add is in who is a majority.
 void draw_seven(Scenario& scenario) {
   scenario.nodes = 7;
@@ -132,6 +137,8 @@ void draw_cluster(Prng prng, Scenario& scenario) {
                                DamageClass::state_rot, DamageClass::log_unreadable};
     scenario.faults[Disturbance::damage] = prng.between(1, 3);
     scenario.faults.damage_class = kinds[prng.below(kinds.size())];
+    Prng lying = prng.fork("lies");
+    if (lying.chance(2, 5)) scenario.faults.damage_class = draw_lie(lying);
   }
 }
 
@@ -261,6 +268,17 @@ const std::vector<Entry>& entries() {
          s.work.data_bytes = 800;
          s.work.reads = 20;
          s.faults.interval = 250ms;
+       }},
+      {{"lying_disks",
+        "the disks of a minority lose writes, put them elsewhere, or show what was there before"},
+       {{power_cut, 2}, {kill, 2}, {crash_at_call, 1}, {clean_restart, 1}, {damage, 4}, {partition, 4}},
+       DamageClass::none,
+       [](Scenario& s) {
+         Prng prng = Prng(s.seed).fork("lies");
+         s.faults.damage_class = draw_lie(prng);
+         s.setup.disk.refuses_direct = false;
+         s.setup.node.segment_bytes = 64 * KiB;
+         s.faults.interval = s.faults.interval / 2;
        }},
       {{"lost_disks", "nodes of a cluster lose their disks at any moment, also while a view changes"},
        {{lost_disk, 4},
@@ -469,7 +487,7 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
   if (name == "swarm") draw_swarm(prng.fork("faults"), scenario);
   if (name == cluster_name || name == repair_name || name == "lost_disks" || name == "async_cluster" ||
       name == "slow_links" || name == "growth" || name == "destroyed_majority" || name == "latency" ||
-      name == "upgrade" || name == "pauses")
+      name == "upgrade" || name == "pauses" || name == "lying_disks")
     draw_cluster(prng.fork("cluster"), scenario);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;
