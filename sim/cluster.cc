@@ -14,6 +14,7 @@ Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng&
       history_(history),
       scenario_(scenario),
       prng_(prng),
+      links_prng_(world.prng("links")),
       members_change_(scenario.grows() || scenario.setup.node.sync_mode == node::SyncMode::async ||
                       scenario.faults.weights[static_cast<std::size_t>(Disturbance::lost_disk)] != 0),
       newcomers_are_early_(Prng(scenario.seed).fork("newcomers").chance(1, 3)),
@@ -106,8 +107,20 @@ void Cluster::isolate(std::size_t node, std::uint64_t ways) {
   }
 }
 
+// What was held up arrives in the order in which links are mended.
+void Cluster::mend_one_by_one() {
+  const auto& cut = world_.network().cut_links();
+  std::vector<NetworkLink> links(cut.begin(), cut.end());
+  links_prng_.shuffle(links);
+  Duration delay{};
+  for (const NetworkLink& link : links) {
+    delay += links_prng_.exponential(100ms);
+    world_.after(delay, [this, link] { world_.network().mend(link); });
+  }
+}
+
 void Cluster::cut_links() {
-  world_.network().mend();
+  scenario_.mends_one_by_one ? mend_one_by_one() : world_.network().mend();
   const std::size_t one = prng_.below(nodes_.size());
   const std::size_t other = (one + prng_.between(1, nodes_.size() - 1)) % nodes_.size();
   switch (prng_.below(5)) {

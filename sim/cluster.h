@@ -78,11 +78,13 @@ class Cluster {
   bool is_time_for(std::size_t node) const;
   void watch_releases();
   void cut_links();
+  void mend_one_by_one();
 
   World& world_;
   const History& history_;
   const Scenario& scenario_;
   Prng& prng_;
+  Prng links_prng_;
   std::set<std::size_t> harmed_;    // nodes whose logs may be damaged
   const bool members_change_;       // in this run
   const bool newcomers_are_early_;  // they run before there is a cluster to come to

@@ -109,9 +109,12 @@ std::size_t NetworkCore::open_sockets(const std::string& host) const {
 }
 
 void NetworkCore::slow_down(const std::string& host, std::uint64_t times) {
-  world_.trace().line(world_.now(), "world",
-                      "FAULT  the links of " + host + " are " + std::to_string(times) + " times as slow");
-  slowness_[host] = times;
+  std::uint64_t& slowness = slowness_.try_emplace(host, 1).first->second;
+  if (std::exchange(slowness, times) == times) return;
+  world_.trace().line(
+      world_.now(), "world",
+      times == 1 ? "the links of " + host + " are as fast as before"
+                 : "FAULT  the links of " + host + " are " + std::to_string(times) + " times as slow");
 }
 
 void NetworkCore::cut(const NetworkLink& link) {
@@ -122,14 +125,22 @@ void NetworkCore::cut(const NetworkLink& link) {
 void NetworkCore::mend() {
   if (!cut_.empty()) world_.trace().line(world_.now(), "world", "all links are mended");
   cut_.clear();
-  for (auto& what : std::exchange(held_, {})) what();
+  for (Held& held : std::exchange(held_, {})) held.what();
+}
+
+void NetworkCore::mend(const NetworkLink& link) {
+  if (cut_.erase(link) == 0) return;
+  world_.trace().line(world_.now(), "world", link.from + " reaches " + link.to + " again");
+  std::vector<Held> arriving;
+  for (Held& held : std::exchange(held_, {})) (held.by == link ? arriving : held_).push_back(std::move(held));
+  for (Held& held : arriving) held.what();
 }
 
 void NetworkCore::arrive(const detail::Connection& connection, int from_side,
                          std::move_only_function<void()> what) {
   const NetworkLink link{connection.address[from_side].host, connection.address[1 - from_side].host};
   if (!cut_.contains(link)) return what();
-  held_.push_back(std::move(what));
+  held_.push_back({link, std::move(what)});
 }
 
 void NetworkCore::reset_later(std::shared_ptr<detail::Connection> connection, int side, Duration delay) {

@@ -62,8 +62,10 @@ class NetworkCore {
   std::size_t open_sockets(const std::string& host) const;
 
   void cut(const NetworkLink& link);
-  // All links; outside of all fibers.
+  const std::set<NetworkLink>& cut_links() const { return cut_; }
+  // All links, or one; outside of all fibers.
   void mend();
+  void mend(const NetworkLink& link);
   // What this host sends and gets takes so many times as long; 1: as usual.
   void slow_down(const std::string& host, std::uint64_t times);
 
@@ -93,8 +95,12 @@ class NetworkCore {
   std::size_t open_sockets_ = 0;
   std::map<std::string, std::size_t> sockets_of_;  // by host
   std::set<NetworkLink> cut_;
-  std::map<std::string, std::uint64_t> slowness_;      // by host
-  std::vector<std::move_only_function<void()>> held_;  // by cut links, in order
+  std::map<std::string, std::uint64_t> slowness_;  // by host
+  struct Held {
+    NetworkLink by;
+    std::move_only_function<void()> what;
+  };
+  std::vector<Held> held_;  // in the order in which it would have arrived
 };
 
 // The network as one process sees it. "127.0.0.1", "localhost", "::1" and "0.0.0.0" are its own host.

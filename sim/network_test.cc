@@ -88,6 +88,45 @@ TEST_F(SimNetworkTest, AResetInTheMiddleOfAWriteIsSeenOnBothSides) {
   run();
 }
 
+TEST_F(SimNetworkTest, LinksAreMendedOneByOneAndEachBringsItsOwn) {
+  std::string order;
+  const auto receive = [&](Process& process) {
+    process.spawn("main", [&](io::Wait& wait) {
+      auto listener = process.io_world().network.listen(wait, {process.host(), 7000}).value();
+      auto socket = listener->accept(wait).value();
+      Bytes bytes(1);
+      while (socket->read(wait, bytes).value() == 1) order += static_cast<char>(bytes[0]);
+    });
+  };
+  Process one(world, {.host = "one"});
+  Process other(world, {.host = "other"});
+  Process sender(world, {.host = "sender"});
+  receive(one);
+  receive(other);
+  sender.spawn("main", [&](io::Wait& wait) {
+    io::Network& network = sender.io_world().network;
+    auto to_one = network.connect(wait, {"one", 7000}).value();
+    auto to_other = network.connect(wait, {"other", 7000}).value();
+    world.network().cut({"sender", "one"});
+    world.network().cut({"sender", "other"});
+    for (const char letter : {'a', 'b', 'c'}) {
+      ASSERT_TRUE(io::write_all(wait, *to_one, Bytes(1, std::byte(letter))));
+      ASSERT_TRUE(io::write_all(wait, *to_other, Bytes(1, std::byte(letter - 'a' + 'A'))));
+    }
+    ASSERT_TRUE(wait.sleep(3s));
+  });
+  world.after(1s, [&] { world.network().mend({"sender", "other"}); });
+  world.after(1500ms, [&] {
+    EXPECT_EQ(order, "ABC");
+    EXPECT_EQ(world.network().cut_links().size(), 1u);
+  });
+  world.after(2s, [&] { world.network().mend({"sender", "one"}); });
+  EXPECT_TRUE(
+      world.run_until([&] { return one.is_finished() && other.is_finished() && sender.is_finished(); },
+                      Instant{10'000'000'000}));
+  EXPECT_EQ(order, "ABCabc");
+}
+
 TEST_F(SimNetworkTest, WhatIsSentOverACutLinkArrivesWhenItIsMended) {
   server.spawn("server", [&](io::Wait& wait) {
     auto listener = server.io_world().network.listen(wait, {"server", 7000}).value();

@@ -4,6 +4,7 @@
 #include "engine/log/segment.h"
 #include "engine/node/node.h"
 #include "sim/json_scan.h"
+#include "sim/network.h"
 
 #include <algorithm>
 #include <array>
@@ -572,6 +573,9 @@ void NodeKeeper::disturb(Disturbance what) {
     case Disturbance::pause:
       if (is_up()) pause();
       return;
+    case Disturbance::slow_peer:
+      world_.network().slow_down(host_.address().host, prng_.chance(1, 3) ? 1 : prng_.between(2, 100));
+      return;
     case Disturbance::network_trouble:
     case Disturbance::partition:
     case Disturbance::lost_disk:
@@ -590,6 +594,7 @@ void NodeKeeper::heal() {
   DiskOptions& disk = host_.disk().options();
   disk.faults = {};
   disk.slowness = 1;
+  world_.network().slow_down(host_.address().host, 1);
   crash_early_.reset();
   // A failed sync leaves a node that must be started anew; one that is crashing at a call still may.
   if (is_up()) {

@@ -145,6 +145,32 @@ TEST(Run, NamesFail) {
   }
 }
 
+// Links that carry little meet everything else, nodes are slow for others, and links come back one by one.
+TEST(Run, SlowLinksMeetOtherFaults) {
+  int carry_little = 0;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed)
+    carry_little += draw_scenario("cluster", seed)->network.bytes_per_second != 0 ? 1 : 0;
+  EXPECT_GE(carry_little, 10);
+  EXPECT_LE(carry_little, 30);
+  int slowed = 0;
+  int mended = 0;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    Scenario scenario = short_scenario("cluster", seed);
+    scenario.network.bytes_per_second = 40 * KiB;
+    scenario.mends_one_by_one = true;
+    scenario.faults.interval = 60ms;
+    scenario.faults[Disturbance::slow_peer] = 20;
+    scenario.faults[Disturbance::partition] = 20;
+    const RunResult result = run_scenario(scenario, [&](std::string_view line) {
+      slowed += line.contains("times as slow") ? 1 : 0;
+      mended += line.contains(" again") && line.contains(" reaches ") ? 1 : 0;
+    });
+    ASSERT_FALSE(result.failure) << *result.failure << "\n" << replay("cluster", seed) << ", slow links";
+  }
+  EXPECT_GT(slowed, 0);
+  EXPECT_GT(mended, 0);
+}
+
 TEST(Run, UnknownScenariosAreNotDrawn) {
   EXPECT_FALSE(draw_scenario("nothing", 1));
 }

@@ -130,6 +130,9 @@ void draw_cluster(Prng prng, Scenario& scenario) {
     scenario.faults.weights[i] = prng.chance(of_10[i], 10) ? prng.between(1, 4) : 0;
   draw_pauses(prng.fork("pauses"), scenario.faults);
   draw_failing_names(prng.fork("names"), scenario.faults);
+  Prng links = prng.fork("links");
+  if (links.chance(1, 5)) scenario.faults[Disturbance::slow_peer] = links.between(1, 4);
+  scenario.mends_one_by_one = links.chance(1, 2);
   scenario.clocks_are_kept = prng.fork("clocks").chance(1, 2);
   if (prng.fork("seven").chance(1, 30)) draw_seven(scenario);
   if (prng.chance(1, 3)) {
@@ -146,7 +149,7 @@ void draw_cluster(Prng prng, Scenario& scenario) {
 constexpr std::array<std::string_view, disturbance_count> disturbance_names{
     "power_cut",       "kill",       "crash_at_call", "clean_restart", "full_disk", "slow_disk",
     "network_trouble", "clock_jump", "failed_sync",   "damage",        "partition", "lost_disk",
-    "other_release",   "pause",      "failed_names"};
+    "other_release",   "pause",      "failed_names",  "slow_peer"};
 
 // In the order of DamageClass.
 constexpr std::array<std::string_view, 8> damage_names{
@@ -489,6 +492,9 @@ std::optional<Scenario> draw_scenario(std::string_view name, std::uint64_t seed)
       name == "slow_links" || name == "growth" || name == "destroyed_majority" || name == "latency" ||
       name == "upgrade" || name == "pauses" || name == "lying_disks")
     draw_cluster(prng.fork("cluster"), scenario);
+  Prng links = prng.fork("links");
+  if (name == cluster_name && links.chance(1, 5))
+    scenario.network.bytes_per_second = 20 * KiB << links.below(7);
   for (const auto& [what, weight] : entry->weights) scenario.faults[what] = weight;
   if (entry->damage_class != DamageClass::none) scenario.faults.damage_class = entry->damage_class;
   entry->tune(scenario);

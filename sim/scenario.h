@@ -49,8 +49,9 @@ enum class Disturbance : std::uint8_t {
   other_release,  // a node is started again with the program of the next release, or the one before
   pause,          // a process, or all of them, does not run for 10 ms to 5 s
   failed_names,   // files cannot be made, renamed or removed, directories not synced
+  slow_peer,      // what a node sends and gets takes many times as long
 };
-inline constexpr std::size_t disturbance_count = 15;
+inline constexpr std::size_t disturbance_count = 16;
 std::string_view name_of(Disturbance what);  // "power_cut"
 
 struct FaultPlan {
@@ -98,6 +99,7 @@ struct Scenario {
   bool keeps_views = false;        // nothing happens that would need another leader
   bool copies_disks = false;       // and puts old copies back, as another way to lose a disk
   bool measures_latency = false;   // instead of any other fault (latency_trial.h)
+  bool mends_one_by_one = false;   // links that were cut, in any order
   bool clocks_are_kept = false;    // those of a majority show the time of day; only the others jump
   NodeSetup setup;                 // of node 1, and what it has in common with the others
   NetworkOptions network;
