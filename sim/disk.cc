@@ -314,17 +314,22 @@ std::vector<std::string> Disk::files() const {
   return paths;
 }
 
-std::shared_ptr<Disk::Inode> Disk::find_durable(std::string_view path) const {
+std::shared_ptr<Disk::Inode> Disk::find(std::string_view path,
+                                        std::map<std::string, Node> Folder::*names) const {
   const Folder* folder = root_.get();
   while (true) {
     const auto slash = path.find('/');
-    const auto found = folder->durable.find(std::string(path.substr(0, slash)));
-    if (found == folder->durable.end()) return nullptr;
+    const auto found = (folder->*names).find(std::string(path.substr(0, slash)));
+    if (found == (folder->*names).end()) return nullptr;
     if (slash == std::string_view::npos) return found->second.file;
     folder = found->second.folder.get();
     if (folder == nullptr) return nullptr;
     path.remove_prefix(slash + 1);
   }
+}
+
+std::shared_ptr<Disk::Inode> Disk::find_durable(std::string_view path) const {
+  return find(path, &Folder::durable);
 }
 
 bool Disk::has_unsynced() const {
@@ -345,6 +350,13 @@ Bytes Disk::durable_content(std::string_view path) const {
   const auto inode = find_durable(path);
   Bytes bytes(inode == nullptr ? 0 : inode->durable.size());
   if (!bytes.empty()) inode->durable.read(0, bytes);
+  return bytes;
+}
+
+Bytes Disk::current_content(std::string_view path) const {
+  const auto inode = find(path, &Folder::current);
+  Bytes bytes(inode == nullptr ? 0 : inode->current.size());
+  if (!bytes.empty()) inode->current.read(0, bytes);
   return bytes;
 }
 

@@ -111,6 +111,8 @@ class Disk {
   bool has_unsynced() const;
   // The durable bytes; empty if there is no such file.
   Bytes durable_content(std::string_view path) const;
+  // Likewise what a process that is started now would read.
+  Bytes current_content(std::string_view path) const;
   void overwrite(std::string_view path, ByteCount offset, ByteView bytes);
   void flip_bit(std::string_view path, ByteCount offset, unsigned bit);
   void make_unreadable(std::string_view path, ByteCount offset);
@@ -131,6 +133,7 @@ class Disk {
   bool fault(std::uint64_t ppm, const std::string& path);
   void note(DamageKind kind, const std::string& path, ByteCount offset, ByteCount size);
   Duration latency(Duration mean);
+  std::shared_ptr<Inode> find(std::string_view path, std::map<std::string, Node> Folder::*names) const;
   std::shared_ptr<Inode> find_durable(std::string_view path) const;
   void make_up_late_writes();
   void crash_folder(Folder& folder);

@@ -51,10 +51,11 @@ bool NodeKeeper::allows(std::string_view code) const {
 
 bool NodeKeeper::has_forgotten() const {
   if (!is_async() || scenario_.nodes == 1 || is_alive()) return false;
+  // As the next process will find it: after a kill that is more than what is durable.
   std::uint64_t newest = 0;
   bool is_marked = false;
   for (const std::string_view name : {"meta/state.json", "meta/state.copy.json"}) {
-    const Bytes bytes = host_.disk().durable_content(name);
+    const Bytes bytes = host_.disk().current_content(name);
     const auto json = scan_json(as_text(bytes));
     const std::uint64_t sequence = json ? (*json)["sequence"].number().value_or(0) : 0;
     if (sequence <= newest) continue;
@@ -67,7 +68,7 @@ bool NodeKeeper::has_forgotten() const {
 void NodeKeeper::note_forgotten() {
   if (!has_forgotten()) return;
   forget_what_it_was();
-  const Bytes bytes = host_.disk().durable_content("meta/state.json");
+  const Bytes bytes = host_.disk().current_content("meta/state.json");
   const auto json = scan_json(as_text(bytes));
   if (json) lost_incarnation_ = (*json)["incarnation"].string().value_or("");
 }
