@@ -246,6 +246,7 @@ void Disk::crash_file(Inode& inode) {
   std::vector<Survivor> survivors;
   const std::uint64_t sizes =
       inode.size_changes.empty() ? 0 : crash_prng_.below(inode.size_changes.size() + 1);
+  survivors.reserve(sizes);
   for (std::uint64_t i = 0; i < sizes; ++i) {
     survivors.push_back({inode.size_changes[i].sequence, 0, nullptr, inode.size_changes[i].size});
   }

@@ -18,7 +18,7 @@ namespace {
 // Runs one program on a disk, then crashes it; what is left is read by the test.
 struct Scene {
   explicit Scene(std::uint64_t seed, DiskOptions options = {})
-      : world({.seed = seed}), disk(world, "disk", options) {}
+      : world({.seed = seed}), disk(world, "disk", std::move(options)) {}
 
   void run(const std::function<void(io::Wait&, io::Directory&)>& body, bool crash = true) {
     Process process(world, {.host = "node", .boot = ++boot});

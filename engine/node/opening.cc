@@ -142,7 +142,7 @@ Status load_or_create_state(io::Wait& wait, const io::World& world, const NodeOp
     loaded->state = new_state(world, options, false);
     loaded->state->head_start = promised;
     loaded->state->members = std::move(before.members);  // where they are reached
-    loaded->state->refounding = std::move(before.refounding);
+    loaded->state->refounding = before.refounding;
   }
   if (!loaded) {
     // The very first write of a new directory was cut short: nothing has been promised yet.

@@ -7,7 +7,6 @@
 
 namespace verity::explorer {
 
-using consensus::Founding;
 using consensus::FoundingEffects;
 using consensus::Member;
 
@@ -15,12 +14,12 @@ std::string FoundingEnvelope::describe() const {
   return from.describe() + ">" + to.describe() + " " + consensus::describe(message);
 }
 
-std::uint16_t FoundingMessages::number_of(FoundingEnvelope envelope) {
+std::uint16_t FoundingMessages::number_of(const FoundingEnvelope& envelope) {
   const auto [known, fresh] =
       numbers_.try_emplace(envelope.describe(), static_cast<std::uint16_t>(all_.size()));
   if (fresh) {
     VERITY_ASSERT(all_.size() < 0xffff);
-    all_.push_back(std::make_unique<FoundingEnvelope>(std::move(envelope)));
+    all_.push_back(std::make_unique<FoundingEnvelope>(envelope));
   }
   return known->second;
 }

@@ -47,7 +47,7 @@ struct FoundingEnvelope {
 // All messages that were ever sent in any story, each once. They outlive the worlds that speak of them.
 class FoundingMessages {
  public:
-  std::uint16_t number_of(FoundingEnvelope envelope);
+  std::uint16_t number_of(const FoundingEnvelope& envelope);
   const FoundingEnvelope& at(std::uint16_t number) const { return *all_.at(number); }
 
  private:

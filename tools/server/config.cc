@@ -164,6 +164,7 @@ class Loader {
                              const std::vector<std::string_view>& known) {
     constexpr std::size_t prefix = std::string_view("VERITY_").size();
     std::vector<std::string_view> known_tails;
+    known_tails.reserve(known.size());
     for (const std::string_view variable : known) known_tails.push_back(variable.substr(prefix));
     if (const auto near = nearest(name.substr(prefix), known_tails)) {
       complain(place, "no such key; did you mean VERITY_" + std::string(*near) + "?");

@@ -15,13 +15,12 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 using ::testing::StartsWith;
 
 LoadedConfig from_file(std::string text) {
   return load_config(ConfigFile{"config.toml", std::move(text)}, {}, {});
 }
-LoadedConfig from_environment(Environment environment) {
+LoadedConfig from_environment(const Environment& environment) {
   return load_config(std::nullopt, environment, {});
 }
 

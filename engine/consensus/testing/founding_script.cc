@@ -173,7 +173,7 @@ class FoundingScript {
     }
   }
 
-  void deliver(std::deque<Envelope>::iterator at) {
+  void deliver(const std::deque<Envelope>::iterator& at) {
     const Envelope envelope = *at;
     messages_.erase(at);
     Node& node = nodes_[envelope.to.id.value - 1];
