@@ -22,7 +22,6 @@ class Damage(TestCase):
     def setUp(self):
         super().setUp()
         self.cluster = Cluster(self)
-        self.cluster.start_all()
 
     def written(self, path):
         """Places in the file that hold something."""
@@ -35,6 +34,7 @@ class Damage(TestCase):
 
     def test_two_nodes_at_different_places_and_one_at_its_end(self):
         cluster = self.cluster
+        cluster.start_all()
         cluster.append(40)
         cluster.check_history()
         for node in (1, 2, 3):
@@ -59,11 +59,10 @@ class Damage(TestCase):
             verified = cluster.nodes.pop(node).admin("verify", "--data-dir", str(cluster.data_dir(node)))
             self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
 
-
-class Repair(TestCase):
     def test_no_node_serves_the_whole_repair(self):
         small = {"VERITY_SEGMENT_SIZE": "64KB", "VERITY_MAX_BATCH_SIZE": "32KB", "VERITY_MAX_RECORD_SIZE": "16KB"}
-        cluster = Cluster(self, environment=small)
+        cluster = self.cluster
+        cluster.environment = small
         leader = cluster.nodes[cluster.start_all()]
         for number in range(40):
             event = json.dumps([{"type": "large", "data": f"{number} " * 2000}])
@@ -77,8 +76,9 @@ class Repair(TestCase):
         for path in sealed:
             flip(path, [32 * 1024])
         cluster.start(node)
-        cluster.wait_for("the repair", lambda: "the segment is whole again" in cluster.nodes[node].messages()
-                         and cluster.status(node)["damage"] == [])
+        cluster.wait_for("the repair of each segment", lambda: cluster.nodes[node].messages().count("the segment is whole again")
+                         >= len(sealed))
+        self.wait_whole(node)
         served = {other: float(re.search(r"(?m)^verity_repair_served_entries_total (\S+)$",
                                          server.request("GET", "/metrics")[2])[1]) for other, server in cluster.nodes.items()}
         self.assertEqual(served.pop(node), 0)
