@@ -189,7 +189,9 @@ void Cluster::lose_a_disk() {
                       loser.host().address().host + " loses its " + (keeps_log ? "state" : "disk"));
   keeps_log ? loser.lose_state() : loser.lose_disk();
   // And in the middle of that somebody else is gone for a while.
-  if (prng_.chance(1, 2)) crash(draw(), prng_.chance(1, 2) ? Disturbance::power_cut : Disturbance::kill);
+  if (!prng_.chance(1, 2)) return;
+  const Disturbance how = prng_.chance(1, 2) ? Disturbance::power_cut : Disturbance::kill;
+  crash(draw(), how);
 }
 
 void Cluster::crash(NodeKeeper& node, Disturbance how) {

@@ -483,8 +483,8 @@ std::vector<NodeKeeper::Place> NodeKeeper::flushes_in(const std::string& path) {
 }
 
 void NodeKeeper::rot(const Place& place) {
-  host_.disk().flip_bit(place.path, place.at + prng_.below(place.bytes),
-                        static_cast<unsigned>(prng_.below(8)));
+  const auto bit = static_cast<unsigned>(prng_.below(8));
+  host_.disk().flip_bit(place.path, place.at + prng_.below(place.bytes), bit);
 }
 
 void NodeKeeper::rot_end() {

@@ -45,7 +45,9 @@ class World {
         complete_save(node);
         break;
       default:
-        if (!messages_.empty()) deliver(prng_.below(messages_.size()), prng_.chance(1, 4));
+        if (messages_.empty()) break;
+        const bool stays = prng_.chance(1, 4);
+        deliver(prng_.below(messages_.size()), stays);
     }
     check();
   }

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import arrows  # noqa: E402
 import bans  # noqa: E402
+import draws  # noqa: E402
 import formatting  # noqa: E402
 import headers  # noqa: E402
 import planted_bugs  # noqa: E402
@@ -28,6 +29,28 @@ class TidyTest(unittest.TestCase):
             findings = rule(Tree.of_folder(root))
         self.messages = "\n".join(map(str, findings))
         return [f"{f.path}:{f.line}" for f in findings]
+
+    # ---- draws
+
+    def test_draws(self):
+        cases = [  # a statement, is it refused
+            ("crash(draw(), prng_.chance(1, 2) ? one : other);", True),
+            ("disk->flip_bit(path, at + prng.below(9),\n               static_cast<unsigned>(prng.below(8)));", True),
+            ("const Id pair(world.random().next(), world.random().next());", True),
+            ("outer(a, inner(prng.below(2), prng.below(3)));", True),
+            ("const auto sum = prng.below(3) * 10 + prng.below(7);", True),
+            ("if (prng->below(3) < prng->below(4)) return;", True),
+            ("crash(draw(), how);", False),
+            ("const Range range{prng.below(3), prng.below(4)};", False),
+            ("const auto n = prng.chance(1, 2) ? prng.below(3) : prng.below(4) + 1;", False),
+            ("if (prng.chance(1, 2) && prng.chance(1, 3)) go(prng.below(3));", False),
+            ("spawn([&] { return prng.below(2); }, prng.below(3));", False),
+            ("const auto most = std::max({prng.below(3), prng.below(4)});", False),
+            ("a = prng.below(3);\nb = -prng.below(3);", False),
+        ]
+        for statement, refused in cases:
+            found = self.found(draws.check, {"sim/a.cc": f"void f() {{\n{statement}\n}}\n"})
+            self.assertEqual(found, ["sim/a.cc:2"] if refused else [], statement)
 
     # ---- arrows
 
