@@ -13,6 +13,10 @@ bool Address::is_loopback() const {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
+bool Address::is_every_address() const {
+  return host == "0.0.0.0" || host == "::";
+}
+
 Result<Address> Address::parse(std::string_view text) {
   const auto bad = [&](std::string_view why) {
     return fail(ErrorCode::invalid_argument, "address \"" + std::string(text) + "\": " + std::string(why) +

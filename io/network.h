@@ -23,6 +23,8 @@ struct Address {
   auto operator<=>(const Address&) const = default;
   std::string describe() const;
   bool is_loopback() const;
+  // Every address of the machine: to listen there, not to connect.
+  bool is_every_address() const;
   // invalid_argument, naming the text, unless it is host:port with a port of 0..65535.
   static Result<Address> parse(std::string_view text);
 };

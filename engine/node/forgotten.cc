@@ -20,13 +20,6 @@ constexpr Duration look_interval = 500ms;
 constexpr Duration report_interval = 5s;
 constexpr Position whole_log{~std::uint64_t{0}};
 
-consensus::MemberSet last_members(const LogSays& says) {
-  if (says.members.at.value == 0) return says.founders;
-  consensus::MemberSet members;
-  for (const MembersRecord::Seat& seat : says.members.seats) members.add(seat.member);
-  return members;
-}
-
 class Returner final : public PeerReceiver {
  public:
   Returner(const io::World& world, const NodeOptions& options, Opened& opened, PeerTransport& transport)
@@ -88,7 +81,7 @@ class Returner final : public PeerReceiver {
       if (peer.is_in_cluster)
         return "node " + peer.id.describe() + ", which belongs to it and has not let it in";
     }
-    for (const consensus::Member& member : last_members(log_says_)) {
+    for (const consensus::Member& member : members_of(log_says_)) {
       const bool is_there =
           std::ranges::any_of(peers, [&](const PeerStatus& peer) { return peer.id == member.id; });
       if (member.id != state_.node_id && !is_there)

@@ -45,6 +45,16 @@ bool can_be_asked_again(QuestionKind kind) {
   return kind == QuestionKind::append || is_harmless(kind);
 }
 
+PeerMessage encode_answer(std::uint64_t number, const Outcome<Bytes>& outcome) {
+  PeerMessage message{.type = answer_type, .head = {}, .entries = {}};
+  put(message.head, number);
+  put(message.head, static_cast<std::uint8_t>(outcome.has_value()));
+  put_bytes(message.head, outcome ? *outcome : encode(outcome.error()));
+  if (message.head.size() <= message_bytes_max) return message;
+  return encode_answer(number, std::unexpected(make_refusal(RefusalCode::outcome_unknown,
+                                                            "what became of it is larger than a message")));
+}
+
 }  // namespace
 
 Forwarder::Forwarder(const io::World& world, PeerTransport& transport, ByteCount small_bytes_max, Serve serve)
@@ -146,20 +156,12 @@ PeerLane Forwarder::lane_for(const PeerMessage& message) const {
 }
 
 void Forwarder::answer(const consensus::Member& to, std::uint64_t number, const Outcome<Bytes>& outcome) {
-  PeerMessage message{.type = answer_type, .head = {}, .entries = {}};
-  put(message.head, number);
-  put(message.head, static_cast<std::uint8_t>(outcome.has_value()));
-  put_bytes(message.head, outcome ? *outcome : encode(outcome.error()));
-  if (message.head.size() > message_bytes_max) {
-    return answer(to, number,
-                  std::unexpected(make_refusal(RefusalCode::outcome_unknown,
-                                               "what became of it is larger than a message")));
-  }
+  PeerMessage message = encode_answer(number, outcome);
   const PeerLane lane = lane_for(message);
-  if (transport_.send(to, lane, message) || stopping_ || late_answers_ >= serving_max) return;
+  if (transport_.send(to, lane, std::move(message)) || stopping_ || late_answers_ >= serving_max) return;
   ++late_answers_;
   fibers_.add();
-  world_.loop.spawn("late answer", [this, to, lane, message = std::move(message)] {
+  world_.loop.spawn("late answer", [this, to, lane, message = encode_answer(number, outcome)] {
     VERITY_PROBE("forwarding: an answer does not get out at once");
     io::Wait wait(world_.loop, &cancel_);
     send_late(wait.within(answer_patience), to, lane, message);

@@ -61,6 +61,10 @@ MemberSet members_of(const DurableState& state) {
   return state.members.at.value == 0 ? state.founders : members_in(state.members);
 }
 
+MemberSet members_of(const LogSays& says) {
+  return says.members.at.value == 0 ? says.founders : members_in(says.members);
+}
+
 Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Position through) {
   LogSays says;
   MembersRecord& record = says.members;

@@ -41,6 +41,7 @@ struct LogSays {
   View view;                          // the highest of any entry
   std::optional<log::Damage> damage;  // not all of it can be read
 };
+consensus::MemberSet members_of(const LogSays& says);
 Result<LogSays> members_in_log(io::Wait& wait, io::Directory& log_directory, Position through);
 // Links to whoever it names with an address.
 void reach_members(const MembersRecord& record, NodeId self, PeerTransport& transport);

@@ -181,9 +181,8 @@ class PeersImpl final : public Peers, private LinkOwner {
 // Where the other side says that it listens; on the host it comes from, if it names none.
 std::string label_of(const Link& link) {
   const Result<io::Address> told = io::Address::parse(link.peer().address);
-  const bool names_none = told && (told->host == "0.0.0.0" || told->host == "::");
-  return names_none ? io::Address{link.address().host, told->port}.describe()
-                    : printable(link.peer().address);
+  if (!told || !told->is_every_address()) return printable(link.peer().address);
+  return io::Address{link.address().host, told->port}.describe();
 }
 
 // ---- start and stop

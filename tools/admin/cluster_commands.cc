@@ -84,7 +84,7 @@ std::string address_of(const Context& context, const Json& status) {
   if (!parsed) return context.server;
   // All interfaces: the one that was asked, then.
   const auto asked = io::Address::parse(context.server);
-  if (asked && (parsed->host == "0.0.0.0" || parsed->host == "::")) parsed->host = asked->host;
+  if (asked && parsed->is_every_address()) parsed->host = asked->host;
   return parsed->describe();
 }
 

@@ -227,11 +227,11 @@ class Loader {
 
   void check_advertised() {
     const std::optional<io::Address> told = advertised();
-    if (told && (told->port == 0 || is_everywhere(*told))) {
+    if (told && (told->port == 0 || told->is_every_address())) {
       complain(setting(Key::advertise_address).origin,
                shown(Key::advertise_address) + ": nobody can connect there; name a host and a port");
     }
-    if (!told && !peers().empty() && is_everywhere(address(Key::bind_address))) {
+    if (!told && !peers().empty() && address(Key::bind_address).is_every_address()) {
       loaded_.notes.push_back(
           setting(Key::bind_address).origin + ": " + shown(Key::bind_address) +
           " says nothing of where this node is: clients of other nodes are not told when it "
@@ -240,14 +240,10 @@ class Loader {
     }
   }
 
-  static bool is_everywhere(const io::Address& address) {
-    return address.host == "0.0.0.0" || address.host == "::";
-  }
-
   // Whether somebody who listens at `own` would reach itself at `peer`, as far as the texts tell. The rest is noticed
   // in the handshake.
   static bool reaches(const io::Address& own, const io::Address& peer) {
-    return peer.port == own.port && (peer.host == own.host || (is_everywhere(own) && peer.is_loopback()));
+    return peer.port == own.port && (peer.host == own.host || (own.is_every_address() && peer.is_loopback()));
   }
 
   void check_peers() {

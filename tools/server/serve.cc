@@ -202,7 +202,7 @@ class Service {
     node::NodeOptions node_options = config_.node;
     // Of an address that means all interfaces the others could make nothing.
     const io::Address& told = config_.advertise_address ? *config_.advertise_address : server_->address();
-    if (told.host != "0.0.0.0" && told.host != "::") node_options.client_address = told.describe();
+    if (!told.is_every_address()) node_options.client_address = told.describe();
     node_options.on_waiting = [this](const std::string& why) { waits_for_ = why; };
     node_options.lock_holder = "verity-server, process " + std::to_string(::getpid());
     const Instant recovery_began = wait.now();

@@ -2,7 +2,7 @@
 
     tools/show node.5 [--minutes M] [--digests-only] [--seeds N] [--no-mutants]
 
-Runs `verity-sim --seed 7` twice with each compiler and compares the digests: of one node and of clusters, where the kernel
+Runs `verity-sim --seed 7` of every scenario twice with each compiler and compares the digests: also where the kernel
 does not move addresses about, and where the libraries may not use the newer instructions of the processor (and those of N further
 seeds, once by each compiler). Then fresh seeds for M minutes (10), then the planted bugs through tools/dev mutants, which goes on where an earlier run stopped:
 every one must be found, the no-op never.
@@ -14,7 +14,6 @@ import subprocess
 from building import build, options_of, run
 from server import ROOT, require
 
-SCENARIOS = ("swarm", "cluster", "lost_disks", "growth")
 CIRCUMSTANCES = {  # what runs the program, and its environment
     "": ((), {}),
     ", again": ((), {}),
@@ -28,7 +27,7 @@ def show(arguments):
     build("verity-sim")
     build("verity-sim", flags=("--release", "--clang"))
     simulators = {"g++": "build/bin/verity-sim", "clang": find("build/clang-release", "verity-sim")}
-    for scenario in SCENARIOS:
+    for scenario in scenarios(simulators["g++"]):
         for seed in [7] + list(range(1000, 1000 + options["seeds"])):
             compare(simulators, scenario, seed, CIRCUMSTANCES if seed == 7 else {"": ((), {})})
     if options["digests-only"]:
@@ -45,6 +44,10 @@ def compare(simulators, scenario, seed, circumstances):
                for name, simulator in simulators.items() for circumstance, (prefix, environment) in circumstances.items()}
     require(len(set(digests.values())) == 1, f"seed {seed} of {scenario} differs: {digests}")
     print(f"  verity-sim --scenario {scenario} --seed {seed}: {next(iter(digests.values()))} from {', '.join(digests)}", flush=True)
+
+
+def scenarios(simulator):
+    return [line.split()[0] for line in run(simulator, "--list").splitlines()]
 
 
 def find(folder, name):

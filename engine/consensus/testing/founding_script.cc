@@ -1,12 +1,13 @@
 #include "engine/consensus/testing/founding_script.h"
 
 #include "engine/consensus/founding.h"
+#include "engine/consensus/testing/commands.h"
 
 #include <algorithm>
 #include <deque>
+#include <istream>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -28,19 +29,12 @@ std::string describe_promises(const FoundingPromises& promises) {
 class FoundingScript {
  public:
   std::string run(const std::string& commands) {
-    std::istringstream lines(commands);
-    std::string line;
-    while (std::getline(lines, line)) {
-      if (line.empty() || line[0] == '#') continue;
-      std::istringstream words(line);
-      std::string command;
-      words >> command;
-      out_ += "> " + line + "\n";
-      if (!obey(command, words)) return out_ + "cannot be understood\n";
+    const auto obey_and_show = [&](const std::string& command, std::istream& words) {
+      const bool understood = obey(command, words);
       out_ += std::exchange(trace_, {});
-      if (const std::string broken = what_is_broken(); !broken.empty())
-        return out_ + "VIOLATION " + broken + "\n";
-    }
+      return understood;
+    };
+    run_commands(commands, out_, obey_and_show, [&] { return what_is_broken(); });
     return out_;
   }
 

@@ -1,12 +1,13 @@
 #include "engine/consensus/testing/script.h"
 
+#include "engine/consensus/testing/commands.h"
 #include "engine/consensus/testing/founding_script.h"
 #include "engine/consensus/testing/healing.h"
 #include "engine/consensus/testing/model_cluster.h"
 #include "io/base/assert.h"
 
+#include <istream>
 #include <set>
-#include <sstream>
 
 namespace verity::consensus::testing {
 namespace {
@@ -14,19 +15,16 @@ namespace {
 class Script {
  public:
   std::string run(const std::string& commands) {
-    std::istringstream lines(commands);
-    std::string line;
-    while (std::getline(lines, line)) {
-      if (line.empty() || line[0] == '#') continue;
-      std::istringstream words(line);
-      std::string command;
-      words >> command;
-      if (command != "cluster" && !cluster_) return "the first command is: cluster N\n";
-      out_ += "> " + line + "\n";
-      if (!obey(command, words)) return out_ + "cannot be understood\n";
-      show_trace();
-      if (cluster_->violation()) return out_ + "VIOLATION " + *cluster_->violation() + "\n";
-    }
+    const auto obey_and_show = [&](const std::string& command, std::istream& words) {
+      if (command != "cluster" && !cluster_) {
+        out_ += "the first command is: cluster N\n";
+        return false;
+      }
+      const bool understood = obey(command, words);
+      if (cluster_) show_trace();
+      return understood;
+    };
+    run_commands(commands, out_, obey_and_show, [&] { return cluster_->violation().value_or(""); });
     return out_;
   }
 
