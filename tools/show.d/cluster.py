@@ -2,6 +2,7 @@
 import contextlib
 import json
 import time
+import unittest
 
 from server import Server, free_port, require
 
@@ -53,13 +54,33 @@ class Cluster:
         require(False, f"nobody leads within {seconds} s: " + "".join(
             f"\nnode {node}: {server.log()[-600:]}" for node, server in self.nodes.items()))
 
-    def events(self, node):
-        """Everything of the default tenant, as this node has applied it."""
-        events, next_page = [], None
+    # What the clients of tests/e2e ask a cluster for.
+    case = unittest.TestCase()
+
+    def wait_for(self, what, condition, seconds=60):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if result := condition():
+                return result
+            time.sleep(0.02)
+        require(False, f"{what} did not come about within {seconds} s")
+
+    def wholes(self):
+        """Of each node all pages of all events, once all have the same end."""
+        wholes = [list(self.pages(node)) for node in self.nodes]
+        return wholes if len({json.loads(pages[-1])["next"] for pages in wholes}) == 1 else None
+
+    def pages(self, node):
+        """Everything of the default tenant, as this node has applied it; the last page is empty."""
+        place = ""
         while True:
-            page = self.nodes[node].get_json("/v1/tenants/default/events?limit=1000&consistency=stale"
-                                             + (f"&from={next_page}" if next_page else ""))
-            events += page["events"]
-            if not page["events"] or page.get("next") in (None, next_page):
-                return events
-            next_page = page["next"]
+            text = self.nodes[node].get_text(f"/v1/tenants/default/events?limit=1000&consistency=stale{place}")
+            yield text
+            page = json.loads(text)
+            if not page["events"]:
+                return
+            place = f"&from={page['next']}"
+
+    def events(self, node):
+        """Those of all pages."""
+        return [event for text in self.pages(node) for event in json.loads(text)["events"]]

@@ -14,9 +14,9 @@ and everything that the third held is on all of them.
 import os
 import time
 
+from appends import check, end, start_clients
 from building import build, options_of
 from cluster import Cluster
-from cluster_kills import check, end, start_clients
 from server import Failure, Server, free_port, require
 
 

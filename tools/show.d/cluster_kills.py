@@ -1,107 +1,58 @@
-"""Three nodes under load, kill -9 of the leader every few seconds: all that was acknowledged is there, once, in one order.
+"""Three nodes under load, kill -9 of the leader every few seconds: the history is linearizable, nothing is lost, nothing is there twice.
 
-    tools/show cluster.2 [--seconds N] [--clients N] [--seed N] [--bin FOLDER]
+    tools/show cluster.2 [--seconds N] [--clients N] [--readers N] [--seed N] [--bin FOLDER]
 
-Clients append single events with keys of their own to whichever node takes them, and send each again, with the same key, until
-it is acknowledged. Every few seconds the leader is killed and started again a little later. At the end all three nodes are
-read: the same events in the same order on each, every acknowledged one exactly once, at the position and revision it was
-acknowledged with; nothing that nobody sent; and the three logs verify.
+Clients append to any node, most of them with keys and again until it is acknowledged, some under a condition, some only once;
+others read pages here and there, linearizable, of the leader, or stale. Every few seconds the leader is killed and started again
+a little later. What everybody was told, and at the end everything that each node holds, goes through the checkers of the
+simulator (verity-sim --check-history). The three logs verify.
 """
-import http.client
-import json
+import os
 import random
 import statistics
-import threading
+import sys
 import time
 
+from appends import verify_logs
 from building import build, options_of
 from cluster import Cluster
-from server import require
-
-
-class Client(threading.Thread):
-    def __init__(self, number, cluster, seed):
-        super().__init__(daemon=True)
-        self.number, self.cluster, self.random = number, cluster, random.Random(seed)
-        self.acknowledged = {}  # data -> (stream, position, revision)
-        self.sent = 0
-        self.acknowledged_at = []
-        self.problem = None
-        self.stopping = threading.Event()
-        self.connection, self.node = None, 1
-
-    def run(self):
-        while not self.stopping.is_set() and self.problem is None:
-            self.sent += 1
-            data = f"{self.number}-{self.sent}"
-            stream = f"stream-{self.number % 4}"
-            while self.problem is None:
-                receipt = self.attempt(stream, data)
-                if receipt:
-                    self.acknowledged[data] = (stream, receipt["position"], receipt["first_revision"])
-                    self.acknowledged_at.append(time.monotonic())
-                    break
-
-    def attempt(self, stream, data):
-        try:
-            if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.cluster.nodes[self.node].port, timeout=5)
-            self.connection.request("POST", f"/v1/tenants/default/streams/{stream}/events",
-                                    json.dumps([{"type": "counted", "data": data}]),
-                                    {"Content-Type": "application/json", "Idempotency-Key": data})
-            answer = self.connection.getresponse()
-            text = answer.read()
-        except (OSError, http.client.HTTPException):
-            return self.elsewhere()
-        if answer.status == 201:
-            return json.loads(text)
-        if answer.status not in (404, 429, 503):  # 404: the first tenant is still to come
-            self.problem = f"client {self.number} was answered {answer.status}: {text[:300]!r}"
-            return None
-        return self.elsewhere(json.loads(text).get("leader"))
-
-    def elsewhere(self, leader=None):
-        if self.connection:
-            self.connection.close()
-        self.connection = None
-        self.node = leader or self.random.choice(list(self.cluster.nodes))
-        time.sleep(0.02)
-
-
-def end(clients):
-    """Lets every client finish what it has begun."""
-    for client in clients:
-        client.stopping.set()
-    for client in clients:
-        client.join(60)
-        require(not client.is_alive(), f"client {client.number} waits for ever")
-        require(client.problem is None, client.problem)
+from server import ROOT, require
 
 
 def show(arguments):
-    options = options_of(arguments, {"seconds": 120, "clients": 16, "seed": 0, "bin": ""})
+    options = options_of(arguments, {"seconds": 120, "clients": 16, "readers": 4, "seed": 0, "bin": ""})
     seed = options["seed"] or random.randrange(1 << 32)
     print(f"  seed {seed} (the moments are real time: the same seed is not the same run)")
     if not options["bin"]:
-        build("verity-server", "verity-admin")
-    chance = random.Random(seed)
-    with Cluster(binaries=options["bin"] or "build/bin") as cluster:
+        build("verity-server", "verity-admin", "verity-sim")
+    binaries = options["bin"] or "build/bin"
+    Load = load_of_tests(binaries)
+    with Cluster(binaries=binaries) as cluster:
         cluster.start_all()
-        clients = start_clients(options["clients"], cluster, seed)
-        kills = kill_leaders(cluster, clients, chance, time.monotonic() + options["seconds"])
-        end(clients)
-        cluster.wait_ready()
-        check(cluster, clients, kills)
+        with Load(cluster, clients=options["clients"], readers=options["readers"]) as load:
+            kills = kill_leaders(cluster, load, random.Random(seed), time.monotonic() + options["seconds"])
+            cluster.wait_ready()
+            try:
+                judgement = load.check()
+            except AssertionError as error:
+                require(False, str(error))
+        print(f"  {len(kills)} leaders killed, {len(load.acknowledged_at)} appends acknowledged, "
+              + ", ".join(f"{count} {kind}" for kind, count in sorted(load.reads.items())) + " reads answered")
+        print(f"  {judgement}")
+        say_pauses(kills, load.acknowledged_at)
+        verify_logs(cluster)
 
 
-def start_clients(count, cluster, seed):
-    clients = [Client(n, cluster, f"{seed}/{n}") for n in range(count)]
-    for client in clients:
-        client.start()
-    return clients
+def load_of_tests(binaries):
+    """The clients of tests/e2e, whose answers are recorded and judged."""
+    for name in ("server", "admin", "sim"):
+        os.environ[f"VERITY_{name.upper()}_BINARY"] = os.path.join(ROOT, binaries, f"verity-{name}")
+    sys.path.append(os.path.join(ROOT, "tests", "e2e"))
+    from load import Load
+    return Load
 
 
-def kill_leaders(cluster, clients, chance, end):
+def kill_leaders(cluster, load, chance, end):
     kills = []
     while time.monotonic() < end:
         time.sleep(chance.uniform(2, 5))
@@ -110,43 +61,13 @@ def kill_leaders(cluster, clients, chance, end):
         kills.append(time.monotonic())
         time.sleep(chance.uniform(0.2, 2))
         cluster.start(leader)
-        print(f"  killed node {leader}; {sum(len(c.acknowledged) for c in clients)} appends acknowledged so far", flush=True)
-        for client in clients:
-            require(client.problem is None, client.problem)
+        print(f"  killed node {leader}; {len(load.acknowledged_at)} appends acknowledged so far", flush=True)
+        require(not load.problems, load.problems[:1])
     return kills
 
 
-def check(cluster, clients, kills, before=(), what="leaders killed"):
-    expected = {data: place for client in clients for data, place in client.acknowledged.items()}
-    sent = {f"{client.number}-{n}" for client in clients for n in range(1, client.sent + 1)} | set(before)
-    deadline = time.monotonic() + 60
-    while True:
-        histories = {node: [(e["data"], (e["stream"], e["position"], e["revision"])) for e in cluster.events(node)]
-                     for node in cluster.nodes}
-        if histories[1] == histories[2] == histories[3]:
-            break
-        require(time.monotonic() < deadline, "the nodes do not agree within 60 s: " + ", ".join(
-            f"node {node} has {len(history)}" for node, history in histories.items()))
-        time.sleep(0.2)
-    history = histories[1]
-    present = dict(history)
-    require(len(present) == len(history), "an event is there twice")
-    lost = [data for data in expected if data not in present]
-    require(not lost, f"{len(lost)} acknowledged events are lost, one of them {lost[:1]}")
-    moved = [data for data, place in expected.items() if present[data] != place]
-    require(not moved, f"acknowledged elsewhere: {moved[:1]} at {[expected[d] for d in moved[:1]]}, found at {[present[d] for d in moved[:1]]}")
-    strange = set(present) - sent
-    require(not strange, f"nobody sent {list(strange)[:1]}")
-    pauses = []
-    for kill in kills:
-        after = [at for client in clients for at in client.acknowledged_at if at > kill]
-        if after:
-            pauses.append(min(after) - kill)
-    print(f"  {len(kills)} {what}, {len(expected)} appends acknowledged, each present exactly once and in the same order "
-          f"on all three nodes ({len(history)} events)")
+def say_pauses(kills, acknowledged_at):
+    pauses = [min(after) - kill for kill in kills if (after := [at for at in acknowledged_at if at > kill])]
     if pauses:
         print(f"  from each to the next acknowledgement: median {statistics.median(pauses) * 1000:.0f} ms, "
               f"longest {max(pauses) * 1000:.0f} ms")
-    for node, server in cluster.nodes.items():
-        _, verified = server.admin("log", "verify", "--data-dir", server.data_dir)
-        print(f"  node {node}: {verified.strip().splitlines()[-1][:100]}")

@@ -13,9 +13,9 @@ import shutil
 import subprocess
 import time
 
+from appends import check, end, start_clients
 from building import build, options_of
 from cluster import Cluster
-from cluster_kills import check, end, start_clients
 from server import require
 
 

@@ -5,7 +5,7 @@
 Clients append single events with keys of their own. A client knows all nodes: one that closes the connection, or takes none,
 is passed over for the next one, at once and with the same key; that is all it does. An answer that is not 201, or a request that
 no node takes, has failed. In each round every node is stopped with SIGTERM, started, and waited for until the cluster is
-healthy, followers first, the leader last. At the end the histories are compared as in cluster.2.
+healthy, followers first, the leader last. At the end every node has every acknowledged event exactly once, in one order.
 
 Then the same with the server of the next release: all three nodes go to it, back, and to it again; then the release is activated,
 entries of it are written, and the program before refuses to start and names the entry.
@@ -17,9 +17,9 @@ import re
 import threading
 import time
 
+from appends import check, end
 from building import build, options_of
 from cluster import Cluster
-from cluster_kills import check, end
 from server import ROOT, require
 
 

@@ -51,8 +51,12 @@ class Server:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}"
 
     def start(self, wait_ready=True, seconds=60):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("VERITY_")}
@@ -115,10 +119,13 @@ class Server:
         status, _, body = self.request("GET", path)
         return status, body
 
-    def get_json(self, path):
+    def get_text(self, path):
         status, body = self.get(path)
         require(status == 200, f"GET {path} answered {status}: {body[:300]!r}")
-        return json.loads(body)
+        return body.decode()
+
+    def get_json(self, path):
+        return json.loads(self.get_text(path))
 
     def append(self, stream, events, tenant="default", headers=None):
         """The receipt."""
