@@ -295,6 +295,8 @@ void Cluster::heal_majority() {
       node.stay_down();
     } else if (prng_.chance(1, 2)) {
       isolate(order[i], prng_.between(1, 3));
+    } else if (scenario_.faults.weights[static_cast<std::size_t>(Disturbance::full_disk)] != 0) {
+      node.fill_disk();  // and if it leads, it must not keep the lead
     }
   }
 }

@@ -539,11 +539,7 @@ void NodeKeeper::disturb(Disturbance what) {
       host_.ask_to_stop();
       return;
     case Disturbance::full_disk:
-      disk_is_full_ = !disk_is_full_;
-      disk_was_full_ = true;
-      disk.options().capacity = disk_is_full_ ? disk.used() + prng_.below(64 * KiB) : UINT64_MAX;
-      world_.trace().line(world_.now(), "world",
-                          disk_is_full_ ? "the disk is full" : "the disk has room again");
+      disk_is_full_ ? free_disk() : fill_disk();
       return;
     case Disturbance::slow_disk:
       disk.options().slowness = prng_.chance(1, 2) ? 1 : prng_.between(2, 200);
@@ -584,7 +580,16 @@ void NodeKeeper::disturb(Disturbance what) {
   }
 }
 
+void NodeKeeper::fill_disk() {
+  Disk& disk = host_.disk();
+  disk.options().capacity = disk.used() + prng_.below(64 * KiB);
+  disk_is_full_ = disk_was_full_ = true;
+  world_.trace().line(world_.now(), "world", "the disk of " + host_.address().host + " is full");
+}
+
 void NodeKeeper::free_disk() {
+  if (disk_is_full_)
+    world_.trace().line(world_.now(), "world", "the disk of " + host_.address().host + " has room again");
   host_.disk().options().capacity = UINT64_MAX;
   disk_is_full_ = false;
 }

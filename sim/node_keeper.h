@@ -50,6 +50,7 @@ class NodeKeeper {
   void end();
   void start_now() { start_at_ = world_.now(); }
   // Its disk has room again.
+  void fill_disk();
   void free_disk();
   // Both copies of its state are gone, or unreadable; its log is there.
   void lose_state();
