@@ -2,6 +2,12 @@
 #include "tools/admin/command_line.h"
 #include "tools/server/process_input.h"
 
+#include <cstdio>
+
 int main(int count, char** arguments) {
-  return verity::tools::run_admin(count, arguments, verity::tools::process_environment());
+  const int code = verity::tools::run_admin(count, arguments, verity::tools::process_environment());
+  // What was printed is the answer: a part of it must not look like all.
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  std::fputs("verity-admin: not all of the output could be written\n", stderr);
+  return code == 0 ? 1 : code;
 }

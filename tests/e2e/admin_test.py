@@ -91,6 +91,13 @@ class Admin(TestCase):
 
     # ---- the server
 
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([ADMIN, "--server", self.server.address, "status"], stdout=full, stderr=subprocess.PIPE,
+                                  text=True, env=clean_environment(), timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not all of the output could be written", done.stderr)
+
     def test_status_is_one_key_a_line(self):
         text = self.fine("status")
         for key in ("node_id: 1", "state: leader", "sync_mode: fsync", "syncing: false"):
