@@ -163,6 +163,8 @@ std::expected<ReadParameters, Problem> parse_subscription(const Target& target, 
 
 node::EventToken after(node::EventToken token) {
   if (token.index < std::numeric_limits<std::uint32_t>::max()) return {token.position, token.index + 1};
+  // Nothing comes behind the last of all; it must not begin again at the first.
+  if (token.position.value == std::numeric_limits<std::uint64_t>::max()) return token;
   return {token.position.next(), 0};
 }
 
