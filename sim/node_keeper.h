@@ -49,7 +49,7 @@ class NodeKeeper {
   // Stops the node as an operator would: it has a minute.
   void end();
   void start_now() { start_at_ = world_.now(); }
-  // Its disk has room again.
+  // Its disk has next to no room | has room again.
   void fill_disk();
   void free_disk();
   // Both copies of its state are gone, or unreadable; its log is there.

@@ -1,5 +1,6 @@
 // verity-admin: looks after a VerityDB server and its data.
 #include "tools/admin/command_line.h"
+#include "tools/admin/output.h"
 #include "tools/server/process_input.h"
 
 #include <cstdio>
@@ -9,5 +10,5 @@ int main(int count, char** arguments) {
   // What was printed is the answer: a part of it must not look like all.
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
   std::fputs("verity-admin: not all of the output could be written\n", stderr);
-  return code == 0 ? 1 : code;
+  return code == verity::tools::exit_fine ? verity::tools::exit_failure : code;
 }

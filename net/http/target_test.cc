@@ -67,6 +67,8 @@ TEST(ReadParameters, ResumingIsBehindTheEvent) {
   ASSERT_TRUE(parameters);
   EXPECT_EQ(parameters->request.from.token, (node::EventToken{Position{43}, 0}));
   EXPECT_EQ(after({Position{42}, 2}), (node::EventToken{Position{42}, 3}));
+  const node::EventToken last{Position{UINT64_MAX}, UINT32_MAX};
+  EXPECT_EQ(after(last), last);
   EXPECT_FALSE(parse_subscription(*target, ReadScope::stream, "42"));
 }
 

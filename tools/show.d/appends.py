@@ -10,6 +10,14 @@ import time
 from server import require
 
 
+def append_once(connection, stream, data):
+    """The status and the text of the answer to an event that has its data for a key."""
+    connection.request("POST", f"/v1/tenants/default/streams/{stream}/events", json.dumps([{"type": "counted", "data": data}]),
+                       {"Content-Type": "application/json", "Idempotency-Key": data})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
 class Client(threading.Thread):
     def __init__(self, number, cluster, seed):
         super().__init__(daemon=True)
@@ -37,17 +45,13 @@ class Client(threading.Thread):
         try:
             if self.connection is None:
                 self.connection = http.client.HTTPConnection("127.0.0.1", self.cluster.nodes[self.node].port, timeout=5)
-            self.connection.request("POST", f"/v1/tenants/default/streams/{stream}/events",
-                                    json.dumps([{"type": "counted", "data": data}]),
-                                    {"Content-Type": "application/json", "Idempotency-Key": data})
-            answer = self.connection.getresponse()
-            text = answer.read()
+            status, text = append_once(self.connection, stream, data)
         except (OSError, http.client.HTTPException):
             return self.elsewhere()
-        if answer.status == 201:
+        if status == 201:
             return json.loads(text)
-        if answer.status not in (404, 429, 503):  # 404: the first tenant is still to come
-            self.problem = f"client {self.number} was answered {answer.status}: {text[:300]!r}"
+        if status not in (404, 429, 503):  # 404: the first tenant is still to come
+            self.problem = f"client {self.number} was answered {status}: {text[:300]!r}"
             return None
         return self.elsewhere(json.loads(text).get("leader"))
 
@@ -97,17 +101,17 @@ def check(cluster, clients, kills, before=(), what="leaders killed"):
     require(not moved, f"acknowledged elsewhere: {moved[:1]} at {[expected[d] for d in moved[:1]]}, found at {[present[d] for d in moved[:1]]}")
     strange = set(present) - sent
     require(not strange, f"nobody sent {list(strange)[:1]}")
-    pauses = []
-    for kill in kills:
-        after = [at for client in clients for at in client.acknowledged_at if at > kill]
-        if after:
-            pauses.append(min(after) - kill)
     print(f"  {len(kills)} {what}, {len(expected)} appends acknowledged, each present exactly once and in the same order "
           f"on all three nodes ({len(history)} events)")
+    say_pauses(kills, [at for client in clients for at in client.acknowledged_at])
+    verify_logs(cluster)
+
+
+def say_pauses(kills, acknowledged_at):
+    pauses = [min(after) - kill for kill in kills if (after := [at for at in acknowledged_at if at > kill])]
     if pauses:
         print(f"  from each to the next acknowledgement: median {statistics.median(pauses) * 1000:.0f} ms, "
               f"longest {max(pauses) * 1000:.0f} ms")
-    verify_logs(cluster)
 
 
 def verify_logs(cluster):

@@ -9,11 +9,10 @@ simulator (verity-sim --check-history). The three logs verify.
 """
 import os
 import random
-import statistics
 import sys
 import time
 
-from appends import verify_logs
+from appends import say_pauses, verify_logs
 from building import build, options_of
 from cluster import Cluster
 from server import ROOT, require
@@ -64,10 +63,3 @@ def kill_leaders(cluster, load, chance, end):
         print(f"  killed node {leader}; {len(load.acknowledged_at)} appends acknowledged so far", flush=True)
         require(not load.problems, load.problems[:1])
     return kills
-
-
-def say_pauses(kills, acknowledged_at):
-    pauses = [min(after) - kill for kill in kills if (after := [at for at in acknowledged_at if at > kill])]
-    if pauses:
-        print(f"  from each to the next acknowledgement: median {statistics.median(pauses) * 1000:.0f} ms, "
-              f"longest {max(pauses) * 1000:.0f} ms")

@@ -17,7 +17,7 @@ import re
 import threading
 import time
 
-from appends import check, end
+from appends import append_once, check, end
 from building import build, options_of
 from cluster import Cluster
 from server import ROOT, require
@@ -50,18 +50,14 @@ class Client(threading.Thread):
             try:
                 if self.connection is None:
                     self.connection = http.client.HTTPConnection("127.0.0.1", self.cluster.nodes[self.node].port, timeout=10)
-                self.connection.request("POST", f"/v1/tenants/default/streams/{stream}/events",
-                                        json.dumps([{"type": "counted", "data": data}]),
-                                        {"Content-Type": "application/json", "Idempotency-Key": data})
-                answer = self.connection.getresponse()
-                text = answer.read()
+                status, text = append_once(self.connection, stream, data)
             except (OSError, http.client.HTTPException):
                 self.connection.close()
                 self.connection, self.node, self.moved = None, self.node % len(self.cluster.nodes) + 1, self.moved + 1
                 continue
-            if answer.status == 201:
+            if status == 201:
                 return json.loads(text)
-            self.problem = f"client {self.number} was answered {answer.status} by node {self.node}: {text[:300]!r}"
+            self.problem = f"client {self.number} was answered {status} by node {self.node}: {text[:300]!r}"
             return None
         self.problem = f"no node took the request {data} of client {self.number}"
         return None
