@@ -10,6 +10,36 @@
 namespace verity::sim {
 namespace {
 
+// True: the node says what it said before, at the same place.
+bool is_served(io::Wait& wait, Client& client, const Read& read, const ServedEvent& event,
+               std::optional<HttpResponse>& response) {
+  response = client.get(wait, read.target());
+  if (!response || response->status != 200) return false;
+  const auto page = parse_page(response->body);
+  return page && page->events.size() == 1 && page->events[0].place == event.place;
+}
+
+// An event that is served at its place is found by its revision as well, whatever has become of its neighbours.
+void audit_by_revision(io::Wait& wait, Client& client, const std::string& tenant,
+                       const std::vector<ServedEvent>& all, bool is_damaged) {
+  if (all.empty()) return;
+  const std::uint64_t samples = is_damaged ? 40 : 3;
+  for (std::uint64_t i = 0; i < samples && !client.crowd.world.failure(); ++i) {
+    const ServedEvent& event = all[client.prng.below(all.size())];
+    Read read{.tenant = tenant, .stream = event.stream, .backward = client.prng.chance(1, 2), .limit = 1};
+    read.from_revision = event.revision;
+    std::optional<HttpResponse> by_revision;
+    if (is_served(wait, client, read, event, by_revision)) continue;
+    const bool is_refused = by_revision && code_of(*by_revision) == "damaged";
+    if (!by_revision || (by_revision->status != 200 && !is_refused)) continue;  // others look after that
+    read = Read{.tenant = tenant, .from_place = event.place, .limit = 1};
+    std::optional<HttpResponse> by_place;
+    if (!is_served(wait, client, read, event, by_place)) continue;  // it is damaged by now
+    client.fail(tenant + "/" + event.stream + " at revision " + std::to_string(event.revision) +
+                " is served at its place, and not by its revision: " + by_revision->body);
+  }
+}
+
 bool audit_tenant(io::Wait& wait, Client& client, const std::string& tenant) {
   std::vector<ServedEvent> all;
   std::set<std::uint64_t> damaged;
@@ -56,6 +86,7 @@ bool audit_tenant(io::Wait& wait, Client& client, const std::string& tenant) {
     }
   }
   client.history.check_whole(tenant, all, damaged, mark);
+  if (client.history.holds(tenant, stand)) audit_by_revision(wait, client, tenant, all, !damaged.empty());
   return true;
 }
 

@@ -216,46 +216,116 @@ const PositionList* StreamIndex::positions(TenantId tenant, std::string_view str
   return subject ? &subject->positions : nullptr;
 }
 
-Result<std::optional<Located>> StreamIndex::locate(TenantId tenant, std::string_view stream_name,
-                                                   Revision revision, const ReadFirstRevision& read) const {
-  const auto* stream = find(tenant, stream_name);
-  if (stream == nullptr || revision.value >= stream->events) return std::nullopt;
-  // The entry is one of the stream's entries [low, high), which hold the revisions [low_revision,
-  // high_revision).
-  const auto sample = static_cast<std::uint64_t>(std::ranges::upper_bound(stream->samples, revision.value) -
-                                                 stream->samples.begin()) -
-                      1;
-  std::uint64_t low = sample * entries_per_sample;
-  std::uint64_t low_revision = stream->samples[sample];
-  const bool is_last = sample + 1 == stream->samples.size();
-  std::uint64_t high = is_last ? stream->positions.count() : low + entries_per_sample;
-  std::uint64_t high_revision = is_last ? stream->events : stream->samples[sample + 1];
-  while (high - low > 1) {
-    if (high_revision - low_revision == high - low) {
-      low += revision.value - low_revision;
-      low_revision = revision.value;
-      break;
+// Narrows down which of the stream's entries [low, high), which hold the revisions [low_revision, high_revision),
+// holds the one that is looked for. One begins where the one before it ends, so the bounds are exact.
+class StreamIndex::Search {
+ public:
+  Search(const StreamIndex& index, TenantId tenant, std::string_view stream_name, Revision revision,
+         const ReadRevisions& read)
+      : index_(index), tenant_(tenant), stream_name_(stream_name), wanted_(revision.value), read_(read) {}
+
+  Result<std::optional<Located>> run() {
+    if (!begin()) return std::nullopt;
+    while (!is_found_) {
+      const std::uint64_t low_before = low_;
+      const std::uint64_t high_before = high_;
+      VERITY_TRY(ask_one());
+      if (stream_ == nullptr) return std::nullopt;
+      if (low_ == low_before && high_ == high_before) break;  // none of them can be read
+      settle();
     }
-    const auto middle = low + (high - low) / 2;
-    const auto position = stream->positions.select(middle);
-    VERITY_TRY_ASSIGN(const Revision found, read(position));
-    stream = find(tenant, stream_name);
-    if (stream == nullptr) return std::nullopt;  // the tenant was removed while we waited
-    // Each entry holds at least one event.
-    if (found.value < low_revision + (middle - low) || found.value > high_revision - (high - middle)) {
-      return fail(ErrorCode::corrupt, "entry " + position.describe() + " begins stream '" +
-                                          std::string(stream_name) + "' at revision " + found.describe() +
-                                          ", which contradicts the stream index");
-    }
-    if (found <= revision) {
-      low = middle;
-      low_revision = found.value;
-    } else {
-      high = middle;
-      high_revision = found.value;
-    }
+    return Located{stream_->positions.select(low_), stream_->positions.select(high_ - 1)};
   }
-  return Located{stream->positions.select(low), {low_revision}};
+
+ private:
+  // False: there is no such event.
+  bool begin() {
+    stream_ = index_.find(tenant_, stream_name_);
+    if (stream_ == nullptr || wanted_ >= stream_->events) return false;
+    const auto& samples = stream_->samples;
+    const auto sample =
+        static_cast<std::uint64_t>(std::ranges::upper_bound(samples, wanted_) - samples.begin()) - 1;
+    const bool is_last = sample + 1 == samples.size();
+    low_ = sample * entries_per_sample;
+    low_revision_ = samples[sample];
+    high_ = is_last ? stream_->positions.count() : low_ + entries_per_sample;
+    high_revision_ = is_last ? stream_->events : samples[sample + 1];
+    settle();
+    return true;
+  }
+
+  void take_only(std::uint64_t entry) {
+    low_ = entry;
+    high_ = entry + 1;
+    is_found_ = true;
+  }
+
+  void settle() {
+    if (is_found_) return;
+    if (wanted_ == low_revision_ || high_ - low_ == 1) take_only(low_);
+    // Each entry holds at least one event: these hold one each.
+    else if (high_revision_ - low_revision_ == high_ - low_)
+      take_only(low_ + (wanted_ - low_revision_));
+  }
+
+  // The one in the middle, or the nearest to it that can be read.
+  Status ask_one() {
+    const std::uint64_t low = low_;
+    const std::uint64_t high = high_;
+    const std::uint64_t middle = low + (high - low) / 2;
+    const auto is_done = [&] { return stream_ == nullptr || is_found_ || low_ != low || high_ != high; };
+    for (std::uint64_t distance = 0; distance < high - low && !is_done(); ++distance) {
+      if (middle + distance < high) VERITY_TRY(ask(middle + distance));
+      if (distance > 0 && middle >= low + distance && !is_done()) VERITY_TRY(ask(middle - distance));
+    }
+    return {};
+  }
+
+  // Learns from one entry of [low, high) what it says; nothing if it is damaged.
+  Status ask(std::uint64_t entry) {
+    const Position position = stream_->positions.select(entry);
+    VERITY_TRY_ASSIGN(const std::optional<RevisionRange> found, read_(position));
+    stream_ = index_.find(tenant_, stream_name_);
+    if (stream_ == nullptr || !found) return {};  // null: the tenant was removed while we waited
+    const std::uint64_t first = found->first.value;
+    const std::uint64_t end = first + found->count;
+    const std::uint64_t first_min = low_revision_ + (entry - low_);
+    const std::uint64_t end_max = high_revision_ - (high_ - entry - 1);
+    const bool fits = (entry == low_ ? first == first_min : first >= first_min) && first < end &&
+                      (entry == high_ - 1 ? end == end_max : end <= end_max);
+    if (!fits) {
+      return fail(ErrorCode::corrupt, "entry " + position.describe() + " begins stream '" +
+                                          std::string(stream_name_) + "' at revision " +
+                                          found->first.describe() + ", which contradicts the stream index");
+    }
+    if (wanted_ < first) {
+      high_ = entry;
+      high_revision_ = first;
+    } else if (wanted_ < end) {
+      take_only(entry);
+    } else {
+      low_ = entry + 1;
+      low_revision_ = end;
+    }
+    return {};
+  }
+
+  const StreamIndex& index_;
+  const TenantId tenant_;
+  const std::string_view stream_name_;
+  const std::uint64_t wanted_;
+  const ReadRevisions& read_;
+  const Stream* stream_ = nullptr;
+  std::uint64_t low_ = 0;
+  std::uint64_t high_ = 0;
+  std::uint64_t low_revision_ = 0;
+  std::uint64_t high_revision_ = 0;
+  bool is_found_ = false;
+};
+
+Result<std::optional<Located>> StreamIndex::locate(TenantId tenant, std::string_view stream_name,
+                                                   Revision revision, const ReadRevisions& read) const {
+  return Search(*this, tenant, stream_name, revision, read).run();
 }
 
 std::size_t StreamIndex::memory_bytes() const {

@@ -24,10 +24,17 @@
 
 namespace verity::index {
 
-// The entry that holds an event of a stream, and the revision of that entry's first event of the stream.
+// Which revisions of a stream one entry holds.
+struct RevisionRange {
+  Revision first;
+  std::uint64_t count = 0;  // at least 1
+};
+
+// The entry that holds an event of a stream: `first` and `last` are the same. If it is damaged, so are all of the
+// stream's entries from `first` to `last`, and the event is in one of them.
 struct Located {
-  Position position;
-  Revision first_revision;
+  Position first;
+  Position last;
 
   bool operator==(const Located&) const = default;
 };
@@ -65,13 +72,14 @@ class StreamIndex {
   const PositionList* positions(TenantId tenant, std::string_view stream) const;
   const PositionList* positions(TenantId tenant, std::string_view stream, std::string_view subject) const;
 
-  // Reads from the entry at a position the revision of its first event of the stream that is looked for. May
-  // suspend; the index may grow meanwhile.
-  using ReadFirstRevision = std::function<Result<Revision>(Position)>;
+  // Reads from the entry at a position which revisions it holds of the stream that is looked for; nothing if the
+  // entry is damaged. May suspend; the index may grow meanwhile.
+  using ReadRevisions = std::function<Result<std::optional<RevisionRange>>(Position)>;
   // The entry that holds `revision` of a stream; nothing if there is no such event. Asks `read` at most seven
-  // times, and not at all where entries hold one event each. corrupt if log and index contradict each other.
+  // times, and not at all where entries hold one event each; where entries are damaged, their neighbours as well.
+  // corrupt if log and index contradict each other; else what `read` fails with.
   Result<std::optional<Located>> locate(TenantId tenant, std::string_view stream, Revision revision,
-                                        const ReadFirstRevision& read) const;
+                                        const ReadRevisions& read) const;
 
   // About what it occupies, in bytes.
   std::size_t memory_bytes() const;
@@ -84,6 +92,7 @@ class StreamIndex {
   struct Stream;
   struct Subject;
   struct Tenant;
+  class Search;
 
   const Tenant* find(TenantId tenant) const;
   const Stream* find(TenantId tenant, std::string_view stream) const;

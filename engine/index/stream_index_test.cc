@@ -7,7 +7,9 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -19,6 +21,7 @@ namespace {
 using log::EventsBody;
 
 using Records = RecordsInMemory;
+using Read = Result<std::optional<RevisionRange>>;
 
 // What the index should know, kept the naive way.
 struct Model {
@@ -26,7 +29,13 @@ struct Model {
     std::vector<std::uint64_t> positions;
     std::uint64_t events = 0;
     std::vector<std::uint64_t> position_of;  // of each revision
-    std::vector<std::uint64_t> first_of;     // the first revision in that entry
+
+    Read revisions_in(Position at) const {
+      const auto [begin, end] = std::ranges::equal_range(position_of, at.value);
+      if (begin == end) return fail(ErrorCode::not_found, "no such entry");
+      const auto first = static_cast<std::uint64_t>(begin - position_of.begin());
+      return RevisionRange{{first}, static_cast<std::uint64_t>(end - begin)};
+    }
   };
   std::map<std::tuple<std::uint64_t, std::string, std::string>, Series> series;  // tenant, stream, subject
 
@@ -34,7 +43,6 @@ struct Model {
     const bool is_new = series.positions.empty() || series.positions.back() != position;
     if (is_new) series.positions.push_back(position);
     series.position_of.push_back(position);
-    series.first_of.push_back(is_new ? series.events : series.first_of.back());
     ++series.events;
   }
 };
@@ -100,19 +108,16 @@ void expect_same(const StreamIndex& index, const Model& model) {
     if (!subject.empty()) continue;
     for (std::uint64_t revision = 0; revision < series.events; ++revision) {
       int reads = 0;
-      const auto located = index.locate({tenant}, stream, {revision}, [&](Position at) -> Result<Revision> {
+      const auto located = index.locate({tenant}, stream, {revision}, [&](Position at) {
         ++reads;
-        for (std::size_t i = 0; i < series.events; ++i) {
-          if (series.position_of[i] == at.value) return Revision{series.first_of[i]};
-        }
-        return fail(ErrorCode::not_found, "no such entry");
+        return series.revisions_in(at);
       });
       RC_ASSERT(located.has_value() && located->has_value());
-      RC_ASSERT((*located)->position.value == series.position_of[revision]);
-      RC_ASSERT((*located)->first_revision.value == series.first_of[revision]);
+      RC_ASSERT((*located)->first.value == series.position_of[revision]);
+      RC_ASSERT((*located)->last.value == series.position_of[revision]);
       RC_ASSERT(reads <= 7);
     }
-    const auto beyond = index.locate({tenant}, stream, {series.events}, [](Position) -> Result<Revision> {
+    const auto beyond = index.locate({tenant}, stream, {series.events}, [](Position) -> Read {
       return fail(ErrorCode::not_found, "not to be asked");
     });
     RC_ASSERT(beyond.has_value() && !beyond->has_value());
@@ -124,6 +129,35 @@ RC_GTEST_PROP(StreamIndex, KnowsWhatANaiveModelKnows, (std::uint64_t seed)) {
   const auto entries = world.prng.below(500);
   for (std::uint64_t i = 0; i < entries; ++i) world.append();
   expect_same(world.index, world.model);
+}
+
+RC_GTEST_PROP(StreamIndex, LocatesWhatIsIntactAmongDamagedEntries, (std::uint64_t seed)) {
+  World world(seed);
+  const auto entries = 1 + world.prng.below(400);
+  for (std::uint64_t i = 0; i < entries; ++i) world.append();
+  const std::uint64_t one_in = 1 + world.prng.below(20);
+  std::set<std::uint64_t> damaged;
+  for (std::uint64_t at = 0; at < world.position; ++at) {
+    if (world.prng.chance(1, one_in)) damaged.insert(at);
+  }
+  for (const auto& [key, series] : world.model.series) {
+    const auto& [tenant, stream, subject] = key;
+    if (stream.empty() || !subject.empty()) continue;
+    for (std::uint64_t revision = 0; revision < series.events; ++revision) {
+      const auto located = world.index.locate({tenant}, stream, {revision}, [&](Position at) -> Read {
+        if (damaged.contains(at.value)) return std::nullopt;
+        return series.revisions_in(at);
+      });
+      RC_ASSERT(located.has_value() && located->has_value());
+      const std::uint64_t holder = series.position_of[revision];
+      const auto [first, last] = **located;
+      RC_ASSERT(first.value <= holder && holder <= last.value);
+      if (!damaged.contains(holder)) RC_ASSERT(first == last);
+      for (const std::uint64_t at : series.positions) {
+        if (first != last && first.value <= at && at <= last.value) RC_ASSERT(damaged.contains(at));
+      }
+    }
+  }
 }
 
 RC_GTEST_PROP(StreamIndex, SurvivesItsCheckpointAndGrowsOn, (std::uint64_t seed)) {
@@ -216,14 +250,14 @@ TEST(StreamIndex, LocateNoticesALogThatContradictsIt) {
     body.add_event({.type = "t", .data = "1"});
     ASSERT_TRUE(index.apply({10 + i}, {1}, body));
   }
-  const auto wrong = index.locate({1}, "s", {5}, [](Position) -> Result<Revision> { return Revision{77}; });
+  const auto wrong = index.locate({1}, "s", {5}, [](Position) -> Read { return RevisionRange{{77}, 2}; });
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().message,
             "entry 12 begins stream 's' at revision 77, which contradicts the stream index");
   // A tenant removed while the log was read: nothing, not a crash.
-  const auto gone = index.locate({1}, "s", {5}, [&](Position) -> Result<Revision> {
+  const auto gone = index.locate({1}, "s", {5}, [&](Position) -> Read {
     index.remove_tenant({1});
-    return Revision{4};
+    return RevisionRange{{4}, 2};
   });
   ASSERT_TRUE(gone);
   EXPECT_FALSE(gone->has_value());

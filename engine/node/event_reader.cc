@@ -15,10 +15,13 @@ std::unexpected<Refusal> refuse(RefusalCode code, std::string detail, Position p
   return std::unexpected(Refusal{.code = code, .detail = std::move(detail), .position = position});
 }
 
+// Not in the log although the index has it: a part of the log is gone.
+bool is_damage(const Error& error) {
+  return error.code == ErrorCode::corrupt || error.code == ErrorCode::not_found;
+}
+
 std::unexpected<Refusal> unreadable(const Error& error, Position position) {
-  // Not in the log although the index has it: a part of the log is gone.
-  const bool is_damage = error.code == ErrorCode::corrupt || error.code == ErrorCode::not_found;
-  if (is_damage) return refuse(RefusalCode::damaged, error.message, position);
+  if (is_damage(error)) return refuse(RefusalCode::damaged, error.message, position);
   return refuse(RefusalCode::not_ready, error.message);
 }
 
@@ -98,21 +101,26 @@ class PageReader {
     const std::optional<Revision> last = page_.last_revision;
     if (!last || wanted > *last)
       return forward ? EventToken{horizon_.next(), 0} : EventToken{horizon_, UINT32_MAX};
-    const auto located =
-        derived_.streams.locate(tenant_, request_.stream, wanted, [&](Position position) -> Result<Revision> {
-          VERITY_TRY_ASSIGN(const log::EntryPtr entry, reader_.read(wait_, position));
-          log::EventsBody body;
-          VERITY_TRY(log::decode(entry->body(), body));
-          for (const log::BodyStream& stream : body.streams) {
-            if (stream.name == request_.stream) return stream.first_revision;
-          }
-          return fail(ErrorCode::corrupt,
-                      entry->describe() + " has no event of the stream the index says it has");
-        });
+    const auto located = derived_.streams.locate(tenant_, request_.stream, wanted,
+                                                 [&](Position position) { return revisions_in(position); });
     if (!located) return unreadable(located.error(), {});
     if (!*located) return EventToken{horizon_.next(), 0};
     (forward ? revision_min_ : revision_max_) = wanted;
-    return EventToken{(*located)->position, forward ? 0 : UINT32_MAX};
+    return forward ? EventToken{(*located)->first, 0} : EventToken{(*located)->last, UINT32_MAX};
+  }
+
+  Result<std::optional<index::RevisionRange>> revisions_in(Position position) {
+    const Result<log::EntryPtr> entry = reader_.read(wait_, position);
+    log::EventsBody body;
+    const Status decoded = entry ? log::decode((*entry)->body(), body) : std::unexpected(entry.error());
+    if (!decoded && is_damage(decoded.error())) return std::nullopt;
+    VERITY_TRY(decoded);
+    for (const log::BodyStream& stream : body.streams) {
+      if (stream.name == request_.stream)
+        return index::RevisionRange{stream.first_revision, stream.event_count};
+    }
+    return fail(ErrorCode::corrupt,
+                (*entry)->describe() + " has no event of the stream the index says it has");
   }
 
   // The nearest entry at `position` or beyond it in the direction of reading.

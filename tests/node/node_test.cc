@@ -4,6 +4,9 @@
 #include "io/fiber/loop.h"
 #include "io/fiber/sync.h"
 
+#include <map>
+#include <set>
+
 namespace verity::node {
 namespace {
 
@@ -281,6 +284,51 @@ TEST_F(NodeTest, RotInOldDataMakesTheNodeReadOnlyAndNamesThePlace) {
     const auto damaged = node.read(wait, {.tenant = "default", .stream = "s", .from = *before->next});
     ASSERT_FALSE(damaged);
     EXPECT_EQ(damaged.error().code, RefusalCode::damaged);
+  }));
+}
+
+// The index knows the revision of every 128th entry only; what the others hold it reads, first what the middle one holds.
+TEST_F(NodeTest, RotInOneEntryHidesOnlyItsOwnRevisions) {
+  constexpr int entries = 32;
+  std::map<std::uint64_t, std::uint64_t> position_of;  // by revision
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < entries; ++i) {
+      const std::string data = "\"entry " + std::to_string(i) + std::string(1500, 'x') + "\"";
+      AppendRequest request{.tenant = "default", .streams = {{.stream = "s", .events = {}}}};
+      for (int e = 0; e < 1 + i % 3; ++e)
+        request.streams[0].events.push_back({.type = "t", .data = data, .subject = {}});
+      const auto receipt = node.append(wait, request);
+      ASSERT_TRUE(receipt) << receipt.error().describe();
+      std::uint64_t revision = receipt->streams[0].first_revision.value;
+      for (int e = 0; e < 1 + i % 3; ++e) position_of[revision++] = receipt->position.value;
+    }
+  }));
+  const Bytes log = disk.durable_content("log/00000000.segment");
+  const std::size_t middle = as_text(log).find("entry " + std::to_string(entries / 2));
+  ASSERT_NE(middle, std::string_view::npos);
+  disk.flip_bit("log/00000000.segment", middle, 2);
+  options.tuning.read_cache_bytes = 0;
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    std::set<std::uint64_t> damaged;
+    for (const Direction direction : {Direction::forward, Direction::backward}) {
+      for (const auto& [revision, position] : position_of) {
+        const auto page = node.read(wait, {.tenant = "default",
+                                           .stream = "s",
+                                           .from = {ReadFrom::Kind::revision, Revision{revision}},
+                                           .direction = direction,
+                                           .limit = 1});
+        if (page) {
+          ASSERT_EQ(page->events.size(), 1u);
+          EXPECT_EQ(page->events[0].revision, Revision{revision});
+          EXPECT_EQ(page->events[0].position.value, position);
+          continue;
+        }
+        EXPECT_EQ(page.error().code, RefusalCode::damaged);
+        EXPECT_EQ(page.error().position.value, position);
+        damaged.insert(position);
+      }
+    }
+    EXPECT_EQ(damaged.size(), 1u);
   }));
 }
 
