@@ -263,11 +263,6 @@ Result<std::string> write_consistency_proof(const HeadEvidence& old_head, const 
 
 ProofVerdict check_proof(std::string_view text, const TrustedHead& trusted) {
   ProofVerdict verdict;
-  if (text.size() > proof_bytes_max) {
-    verdict.reason =
-        "it has " + std::to_string(text.size()) + " bytes, allowed are " + std::to_string(proof_bytes_max);
-    return verdict;
-  }
   const auto document = parse_proof_document(text);
   if (!document) {
     verdict.reason = document.error().message;

@@ -109,6 +109,14 @@ class Offline(TestCase):
         self.assertEqual(process.returncode, 1)
         self.assertIn(f"1 to {head['position']} are there", process.stderr)
 
+    def test_what_is_too_large_for_a_proof_is_not_judged(self):
+        path = self.folder / "large.json"
+        with open(path, "wb") as file:
+            file.truncate((320 << 20) + 1)
+        check = run(ADMIN, "proof", "check", str(path))
+        self.assertEqual((check.returncode, check.stdout), (1, ""))
+        self.assertIn(f"{path} has more than {320 << 20} bytes, the most that is read", check.stderr)
+
     def test_a_forged_proof_does_not_hold(self):
         proof = self.folder / "entry.json"
         self.assertFine(self.offline("proof", "inclusion", "--position", "7", "--event", "0", "-o", str(proof)))

@@ -70,7 +70,7 @@ class Appender {
   int append_single() {
     std::string data = command_.data.value_or("null");
     if (command_.file) {
-      auto text = read_whole(*command_.file);
+      auto text = read_whole(*command_.file, LineSource::line_bytes_max);
       if (!text) {
         print_error(context_.json, text.error());
         return exit_failure;

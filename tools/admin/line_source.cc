@@ -63,19 +63,25 @@ Result<std::optional<std::string>> LineSource::next() {
   return std::optional(std::move(line));
 }
 
-Result<std::string> read_whole(const std::string& path) {
+Result<std::string> read_whole(const std::string& path, ByteCount bytes_max) {
   const bool is_stdin = path == "-";
   std::FILE* file = is_stdin ? stdin : std::fopen(path.c_str(), "rb");
   if (file == nullptr) return failed(path);
   std::string text;
   char buffer[65536];
   std::size_t count = 0;
-  while ((count = std::fread(buffer, 1, sizeof buffer, file)) > 0) text.append(buffer, count);
+  while (text.size() <= bytes_max && (count = std::fread(buffer, 1, sizeof buffer, file)) > 0)
+    text.append(buffer, count);
   const bool bad = std::ferror(file) != 0;
   const int error = errno;
   if (!is_stdin) std::fclose(file);
   errno = error;
   if (bad) return failed(path);
+  if (text.size() > bytes_max) {
+    return fail(ErrorCode::limit_exceeded, (is_stdin ? std::string("standard input") : path) +
+                                               " has more than " + std::to_string(bytes_max) +
+                                               " bytes, the most that is read; nothing was done with it");
+  }
   return text;
 }
 

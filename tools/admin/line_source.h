@@ -2,6 +2,7 @@
 #pragma once
 
 #include "io/base/result.h"
+#include "io/base/units.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -38,7 +39,7 @@ class LineSource {
   std::uint64_t bytes_ = 0;
 };
 
-// A whole file, or standard input for "-".
-Result<std::string> read_whole(const std::string& path);
+// A whole file, or standard input for "-". limit_exceeded: it has more than bytes_max bytes.
+Result<std::string> read_whole(const std::string& path, ByteCount bytes_max);
 
 }  // namespace verity::tools

@@ -264,7 +264,7 @@ int check_proof_file(const Context& context, const CheckCommand& command) {
     std::memcpy(id.bytes.data(), bytes->data(), bytes->size());
     trusted.cluster_id = id;
   }
-  const auto text = read_whole(command.file);
+  const auto text = read_whole(command.file, log::proof_bytes_max);
   if (!text) return fail_with(context, text.error());
   const log::ProofVerdict verdict = log::check_proof(*text, trusted);
   if (context.json) {
