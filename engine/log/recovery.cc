@@ -15,8 +15,8 @@ namespace verity::log {
 namespace {
 
 constexpr std::string_view way_out =
-    ". Entries from here on may have been acknowledged, so nothing was changed. Restore this node from a "
-    "backup, or start "
+    ". Entries from here on may have been acknowledged, so nothing of the log was changed. Restore this node "
+    "from a backup, or start "
     "it with --read-only to serve everything before this place";
 
 std::string in_log(std::string_view name) {

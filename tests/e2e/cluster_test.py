@@ -199,10 +199,17 @@ class Failing(TestCase):
                     if line.startswith(b"data: "):
                         seen.append(json.loads(line[6:])["data"]["n"])
 
-        connection = http.client.HTTPConnection(follower.address, timeout=PATIENCE)
-        connection.request("GET", "/v1/tenants/default/streams/notes/subscribe")
-        answer = connection.getresponse()
-        self.assertEqual(answer.status, 200)
+        def subscribe():
+            connection = http.client.HTTPConnection(follower.address, timeout=PATIENCE)
+            connection.request("GET", "/v1/tenants/default/streams/notes/subscribe")
+            answer = connection.getresponse()
+            if answer.status == 200:
+                return connection, answer
+            body = answer.read()
+            connection.close()
+            return self.assertEqual(answer.status, 503, body)  # a busy machine may be slow enough for another leader
+
+        connection, answer = cluster.wait_for("a subscription", subscribe)
         reader = threading.Thread(target=follow, daemon=True)
         reader.start()
         cluster.append(3)
