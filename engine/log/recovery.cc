@@ -4,6 +4,7 @@
 #include "engine/log/segment_files.h"
 #include "engine/log/uncommitted_tail.h"
 #include "io/base/aligned_buffer.h"
+#include "io/base/assert.h"
 #include "io/base/probe.h"
 #include "io/directory.h"
 #include "io/fiber/wait.h"
@@ -114,7 +115,7 @@ class Recovery {
   void drop_uncommitted(UncommittedTail& tail);
   Status write_replace();
   Status end_current(const ScanStop& stop, UncommittedTail& tail);
-  Result<AlignedBuffer> read_last_flush();
+  Result<std::shared_ptr<const AlignedBuffer>> read_last_flush();
   Status report(Damage damage);
 
   io::Wait& wait_;
@@ -123,10 +124,14 @@ class Recovery {
   Recovered result_;
   Names names_;
   std::string_view current_name_ = current_segment_name;
-  bool deriving_ = true;                   // entries are handed to apply
-  std::optional<FlushHeader> last_flush_;  // of the current segment
-  Position mark_;                          // likewise: everything up to here is known to be durable
-  bool header_lost_ = false;               // likewise
+  struct LastFlush {
+    FlushHeader header;
+    std::shared_ptr<const AlignedBuffer> bytes;
+  };
+  bool deriving_ = true;                 // entries are handed to apply
+  std::optional<LastFlush> last_flush_;  // of the current segment
+  Position mark_;                        // likewise: everything up to here is known to be durable
+  bool header_lost_ = false;             // likewise
   // The file holds entries from here on that another log may have taken the place of.
   std::optional<Position> doubtful_;
 };
@@ -436,6 +441,7 @@ Status Recovery::scan_current() {
                                             "; move the data directory back, or restore a backup here");
   }
   SegmentScanner scanner(*file, info.header, file_bytes, std::max(input_.checkpoint, input_.known_durable));
+  scanner.keep_bytes();
   UncommittedTail tail;
   while (true) {
     VERITY_TRY_ASSIGN(ScanStep step, scanner.next(wait_));
@@ -463,7 +469,7 @@ Status Recovery::take_flush(const ScannedFlush& flush, UncommittedTail& tail) {
   SegmentInfo& info = result_.table.current();
   add_starts(flush, info.header.first_position, result_.table.current_starts);
   VERITY_TRY(take_committed(tail.take(flush)));
-  last_flush_ = flush.header;
+  last_flush_ = {flush.header, flush.bytes};
   info.end_position = flush.header.end_position();
   info.end_offset = flush.end;
   mark_ =
@@ -582,7 +588,7 @@ Status Recovery::end_current(const ScanStop& stop, UncommittedTail& tail) {
   // What was read last may so far exist only in memory: a process was killed before its write was durable, or its write
   // failed, after which a sync writes nothing. Every flush before it was durable when it was begun. It is read before
   // anything is written: zeros that a device puts in the wrong place would make an acknowledged flush the end of the log.
-  VERITY_TRY_ASSIGN(const AlignedBuffer last_flush, read_last_flush());
+  VERITY_TRY_ASSIGN(const std::shared_ptr<const AlignedBuffer> last_flush, read_last_flush());
   // No ghost of an old tail may ever be read as log. What reads as zeros may be so in memory only, if an earlier start
   // failed to zero a tear and this device takes no direct I/O: all of it is zeroed.
   const bool may_hide_a_tear = !input_.clean_stop && !result_.sealed;
@@ -591,9 +597,10 @@ Status Recovery::end_current(const ScanStop& stop, UncommittedTail& tail) {
   if (in_cluster() && !result_.sealed && file_bytes < info.header.size_bytes)
     VERITY_TRY(result_.current->allocate(wait_, info.header.size_bytes));
   const auto write_last_flush = [&]() -> Status {
-    if (!last_flush_) return {};
-    const ByteCount size = round_up(last_flush_->length, ByteCount{info.header.block_bytes});
-    return result_.current->write(wait_, last_flush_->offset, last_flush.view().first(size),
+    if (!last_flush) return {};
+    const FlushHeader& header = last_flush_->header;
+    const ByteCount size = round_up(header.length, ByteCount{info.header.block_bytes});
+    return result_.current->write(wait_, header.offset, last_flush->view().first(size),
                                   io::Durability::durable);
   };
   // Before the zeros: with the damage gone and nothing in its place, what was replaced would be alive again. It is one
@@ -619,23 +626,32 @@ Status Recovery::end_current(const ScanStop& stop, UncommittedTail& tail) {
   return directory_.sync(wait_);
 }
 
-// The whole flush as it was scanned; empty if there is none. corrupt: the device does not give it again. What nobody can say
-// the contents of is not written back, and not relied upon.
-Result<AlignedBuffer> Recovery::read_last_flush() {
-  if (!last_flush_) return AlignedBuffer();
-  const ByteCount size = round_up(last_flush_->length, ByteCount{result_.table.current().header.block_bytes});
+// The whole flush as it was scanned; null if there is none. corrupt: the device gives something else by now, so that nobody
+// can say what it holds; it is not written back, and not relied upon. Gives it nothing any more, then what was scanned is good.
+Result<std::shared_ptr<const AlignedBuffer>> Recovery::read_last_flush() {
+  if (!last_flush_) return nullptr;
+  VERITY_ASSERT(last_flush_->bytes != nullptr);
+  const FlushHeader& header = last_flush_->header;
+  const ByteCount block = result_.table.current().header.block_bytes;
+  const ByteCount size = round_up(header.length, block);
   AlignedBuffer buffer(size);
+  bool is_readable = false;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    VERITY_TRY_ASSIGN(const ByteCount got,
-                      result_.current->read(wait_, last_flush_->offset, buffer.span().first(size)));
-    const std::optional<FlushHeader> again = decode_flush_header(buffer.view().first(got));
-    const bool same = got == size && again && again->header_checksum == last_flush_->header_checksum &&
-                      inspect_flush(*again, buffer.view().first(size),
-                                    result_.table.current().header.block_bytes) == FlushState::intact;
-    if (same) return buffer;
+    const Result<ByteCount> got = result_.current->read(wait_, header.offset, buffer.span().first(size));
+    if (!got && got.error().code == ErrorCode::io_error) continue;
+    if (!got) return std::unexpected(got.error());
+    is_readable = true;
+    const std::optional<FlushHeader> again = decode_flush_header(buffer.view().first(*got));
+    const bool same = *got == size && again && again->header_checksum == header.header_checksum &&
+                      inspect_flush(*again, buffer.view().first(size), block) == FlushState::intact;
+    if (same) return last_flush_->bytes;
   }
-  const Damage damage{in_log(current_segment_name), last_flush_->offset, last_flush_->first_position,
-                      last_flush_->describe() + " reads differently each time"};
+  if (!is_readable) {
+    VERITY_PROBE("start: the last flush cannot be read a second time");
+    return last_flush_->bytes;
+  }
+  const Damage damage{in_log(current_segment_name), header.offset, header.first_position,
+                      header.describe() + " reads differently each time"};
   return fail(ErrorCode::corrupt, damage.describe() + std::string(way_out));
 }
 

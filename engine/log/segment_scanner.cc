@@ -237,6 +237,11 @@ Result<SegmentScanner::Look> SegmentScanner::look(io::Wait& wait) {
   }
 
   ScannedFlush flush{.header = *header, .end = offset_ + size};
+  if (keeps_bytes_) {
+    auto kept = std::make_shared<AlignedBuffer>(size);
+    std::ranges::copy(bytes, kept->span().begin());
+    flush.bytes = std::move(kept);
+  }
   const Sha256Digest& parent = *parent_of(header->kind, header->first_position);
   const bool holds_entries = header->kind == FlushKind::entries || header->kind == FlushKind::replace;
   if (header->kind != FlushKind::entries && decode_parent(*header, bytes) != parent) {

@@ -10,6 +10,7 @@
 #include "io/base/result.h"
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -26,6 +27,8 @@ struct ScannedFlush {
   std::vector<EntryPtr> entries;      // empty for marks and seals
   std::vector<std::uint32_t> starts;  // offset of each entry in the file
   ByteCount end = 0;                  // where the next flush is expected
+  // Its blocks, as they were checked; null unless keep_bytes() was called.
+  std::shared_ptr<const AlignedBuffer> bytes;
 };
 
 // Where each living entry of a segment starts, with one more flush: `first` is the segment's first position.
@@ -45,6 +48,9 @@ class SegmentScanner {
  public:
   // `known_durable`: every entry up to here was durable once, says something outside this segment.
   SegmentScanner(io::File& file, const SegmentHeader& header, ByteCount file_bytes, Position known_durable);
+
+  // For whoever writes a flush again: read once more it may be something else.
+  void keep_bytes() { keeps_bytes_ = true; }
 
   // The next flush, or why there is none; after a stop always the same stop. An error is returned only when the world
   // ended (crashed): blocks that cannot be read count as damage. A place is read twice before it counts as anything but
@@ -91,6 +97,7 @@ class SegmentScanner {
   const SegmentHeader header_;
   const ByteCount file_bytes_;
   const Position known_durable_;
+  bool keeps_bytes_ = false;
 
   ByteCount offset_ = segment_header_bytes;
   std::uint64_t sequence_;

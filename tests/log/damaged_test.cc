@@ -145,6 +145,27 @@ TEST_F(Damaged, WhatReadsDifferentlyIsNotWrittenBack) {
   EXPECT_EQ(machine.refused, "");
 }
 
+// A sector went bad since it was scanned (verity-sim --scenario cluster --seed 286).
+TEST_F(Damaged, WhatCannotBeReadAgainIsWrittenBackAsItWasScanned) {
+  write(5, 3);
+  machine.disk.flip_bit(current, offset_of(Position{5}) + 200, 3);
+  const ByteCount fourth = offset_of(Position{4});
+  const auto mark_lost = std::exchange(machine.input.mark_lost, [&](Position position) -> Status {
+    lost_from = position;
+    machine.disk.make_unreadable(current, fourth);  // when all has been read once
+    return {};
+  });
+  for (int start = 0; start < 2; ++start) {
+    machine.boot({}, [&](LogMachine::Running& running) {
+      EXPECT_EQ(running.found.last, Position{4});
+      check(running);
+      running.process.crash("power cut");
+    });
+    EXPECT_EQ(machine.refused, "");
+    machine.input.mark_lost = mark_lost;
+  }
+}
+
 TEST_F(Damaged, PlaceOfCommittedEntriesIsAHole) {
   write(6);
   machine.disk.flip_bit(current, offset_of(Position{3}) + 200, 3);
