@@ -2,7 +2,8 @@
 
     tools/show cluster.6 [--rounds N] [--clients N] [--bin FOLDER] [--next PROGRAM]
 
-Clients append single events with keys of their own. A client knows all nodes: one that closes the connection, or takes none,
+Clients append single events with keys of their own, at most 250 a second each: a server keeps all keys of a day, up to 200,000
+of a tenant, and refuses more. A client knows all nodes: one that closes the connection, or takes none,
 is passed over for the next one, at once and with the same key; that is all it does. An answer that is not 201, or a request that
 no node takes, has failed. In each round every node is stopped with SIGTERM, started, and waited for until the cluster is
 healthy, followers first, the leader last. At the end every node has every acknowledged event exactly once, in one order.
@@ -21,6 +22,9 @@ from appends import append_once, check, end
 from building import build, options_of
 from cluster import Cluster
 from server import ROOT, require
+
+
+PAUSE = 1 / 250  # seconds from one append of a client to the next
 
 
 class Client(threading.Thread):
@@ -44,6 +48,7 @@ class Client(threading.Thread):
                 self.acknowledged[data] = (stream, receipt["position"], receipt["first_revision"])
                 self.acknowledged_at.append(time.monotonic())
                 self.took.append(time.monotonic() - began)
+                self.stopping.wait(max(0.0, PAUSE - self.took[-1]))
 
     def append(self, stream, data):
         for _ in range(len(self.cluster.nodes) + 1):  # the first may be a connection that was closed long ago
@@ -78,7 +83,7 @@ def show(arguments):
         stops = []
         for _ in range(options["rounds"]):
             stops += restart_all(cluster, clients)
-        upgrade(cluster, clients, stops, os.path.join(ROOT, options["next"] or "build/release/tests/e2e/verity-server-next"))
+        upgrade(cluster, clients, stops, os.path.join(ROOT, options["next"] or "build/release/tests/next/verity-server-next"))
         end(clients)
         tell(clients, stops)
         check(cluster, clients, stops, before={"0-1"}, what="nodes stopped")
