@@ -61,7 +61,7 @@ class Client(threading.Thread):
     def refusal(self, status, text):
         """The code of an answer that is allowed while nodes fail; another client may be luckier elsewhere."""
         problem = json.loads(text)
-        if status not in (404, 409, 429, 503, 507):  # 404: the first tenant is still to come
+        if status not in (404, 409, 429, 503, 507) or problem["code"] == "idempotency_full":  # 404: the first tenant is still to come
             self.load.problems.append(f"{type(self).__name__} {self.number} was answered {status}: {text[:300]}")
         if status != 409:
             self.load.refused.setdefault(problem["code"], []).append(f"node {self.node}: {problem['detail']}")
@@ -76,6 +76,7 @@ class Writer(Client):
     last_revision = None
 
     def turn(self):
+        self.load.stopping.wait(self.load.pause)
         self.events += 1
         data, stream = f"{self.number}-{self.events}", f"stream-{self.number % 2}"
         conditional, once = self.number % 4 == 3 and self.events % 3 == 0, self.number % 4 == 0
@@ -148,8 +149,8 @@ class Reader(Client):
 
 
 class Load:
-    def __init__(self, cluster, clients=4, readers=2, patience=3, clocks_are_kept=True):
-        self.cluster, self.patience = cluster, patience
+    def __init__(self, cluster, clients=4, readers=2, patience=3, clocks_are_kept=True, pause=0):
+        self.cluster, self.patience, self.pause = cluster, patience, pause  # in seconds; the latter between appends of a client
         self.history = History(clocks_are_kept)
         self.acknowledged_at, self.reads = [], collections.Counter()
         self.problems, self.refused = [], {}

@@ -28,7 +28,8 @@ def show(arguments):
     Load = load_of_tests(binaries)
     with Cluster(binaries=binaries) as cluster:
         cluster.start_all()
-        with Load(cluster, clients=options["clients"], readers=options["readers"]) as load:
+        pause = options["seconds"] * options["clients"] / 150_000  # more keys than that of one tenant are refused
+        with Load(cluster, clients=options["clients"], readers=options["readers"], pause=pause) as load:
             kills = kill_leaders(cluster, load, random.Random(seed), time.monotonic() + options["seconds"])
             cluster.wait_ready()
             try:

@@ -2,8 +2,7 @@
 
     tools/show cluster.6 [--rounds N] [--clients N] [--bin FOLDER] [--next PROGRAM]
 
-Clients append single events with keys of their own, at most 250 a second each: a server keeps all keys of a day, up to 200,000
-of a tenant, and refuses more. A client knows all nodes: one that closes the connection, or takes none,
+Clients append single events with keys of their own. A client knows all nodes: one that closes the connection, or takes none,
 is passed over for the next one, at once and with the same key; that is all it does. An answer that is not 201, or a request that
 no node takes, has failed. In each round every node is stopped with SIGTERM, started, and waited for until the cluster is
 healthy, followers first, the leader last. At the end every node has every acknowledged event exactly once, in one order.
@@ -18,13 +17,10 @@ import re
 import threading
 import time
 
-from appends import append_once, check, end
+from appends import PAUSE, append_once, check, end
 from building import build, options_of
 from cluster import Cluster
 from server import ROOT, require
-
-
-PAUSE = 1 / 250  # seconds from one append of a client to the next
 
 
 class Client(threading.Thread):
@@ -48,7 +44,7 @@ class Client(threading.Thread):
                 self.acknowledged[data] = (stream, receipt["position"], receipt["first_revision"])
                 self.acknowledged_at.append(time.monotonic())
                 self.took.append(time.monotonic() - began)
-                self.stopping.wait(max(0.0, PAUSE - self.took[-1]))
+                self.stopping.wait(PAUSE)
 
     def append(self, stream, data):
         for _ in range(len(self.cluster.nodes) + 1):  # the first may be a connection that was closed long ago
