@@ -5,6 +5,7 @@
 #include "sim/network.h"
 
 #include <algorithm>
+#include <map>
 
 namespace verity::sim {
 namespace {
@@ -14,6 +15,15 @@ constexpr std::uint64_t own_entries = 8;  // that are proposed for the node itse
 constexpr std::uint64_t window_entries = 4096 + 8 * 100;  // ahead of a backup, and read for it from the disk
 constexpr std::array<std::string_view, 6> names{"files",          "sockets",      "fibers",
                                                 "queued entries", "queued bytes", "sessions"};
+
+// As in ", 3 connection, 1 watch".
+std::string describe_fibers(NodeHost& host) {
+  std::map<std::string, std::uint64_t> counts;
+  for (const std::string& name : host.process()->loop().fiber_names()) ++counts[name];
+  std::string text;
+  for (const auto& [name, how_many] : counts) text += ", " + std::to_string(how_many) + " " + name;
+  return text;
+}
 
 }  // namespace
 
@@ -40,7 +50,8 @@ ResourceJudge::Amounts ResourceJudge::allowed() const {
   Amounts allowed{};
   allowed[files] = 40;
   allowed[sockets] = 100;
-  allowed[fibers] = 500;
+  // A native client has up to forty requests under way; those of its last connections wait as well while nobody leads.
+  allowed[fibers] = 300 + 200 * scenario_.clients;
   // A backup takes what its leader sends ahead, and counts entries alone.
   allowed[queue_entries] = is_alone ? tuning.queue_entries_max + own_entries : window_entries;
   allowed[queue_bytes] = is_alone ? tuning.queue_bytes_max + 64 * KiB : UINT64_MAX;
@@ -67,13 +78,9 @@ std::string ResourceJudge::describe_unrest() const {
     const Amounts held = held_by(node->host());
     for (std::size_t what = 0; what < count; ++what) {
       if (held[what] <= allowed[what]) continue;
-      std::string them;
-      if (what == fibers) {
-        for (const std::string& name : node->host().process()->loop().fiber_names()) them += ", " + name;
-      }
       return node->host().address().host + " holds " + std::to_string(held[what]) + " " +
              std::string(names[what]) + " with nobody asking; it may hold " + std::to_string(allowed[what]) +
-             them;
+             (what == fibers ? describe_fibers(node->host()) : "");
     }
   }
   return {};
@@ -83,7 +90,7 @@ void ResourceJudge::look() {
   if (world_.now() < next_look_ || world_.failure()) return;
   next_look_ = world_.now() + interval;
   for (const auto& node : cluster_.nodes()) {
-    const NodeHost& host = node->host();
+    NodeHost& host = node->host();
     if (!host.is_running()) continue;
     const Amounts held = held_by(host);
     const Amounts allowed = this->allowed();
@@ -91,7 +98,8 @@ void ResourceJudge::look() {
       most_[what] = std::max(most_[what], held[what]);
       if (held[what] <= allowed[what] || world_.failure()) continue;
       world_.fail(host.address().host + " holds " + std::to_string(held[what]) + " " +
-                  std::string(names[what]) + "; it may hold " + std::to_string(allowed[what]));
+                  std::string(names[what]) + "; it may hold " + std::to_string(allowed[what]) +
+                  (what == fibers ? describe_fibers(host) : ""));
     }
   }
 }
