@@ -51,7 +51,7 @@ ResourceJudge::Amounts ResourceJudge::allowed() const {
   allowed[files] = 40;
   allowed[sockets] = 100;
   // A native client has up to forty requests under way; those of its last connections wait as well while nobody leads.
-  allowed[fibers] = 300 + 200 * scenario_.clients;
+  allowed[fibers] = 500 + 200 * scenario_.work.native_writers;
   // A backup takes what its leader sends ahead, and counts entries alone.
   allowed[queue_entries] = is_alone ? tuning.queue_entries_max + own_entries : window_entries;
   allowed[queue_bytes] = is_alone ? tuning.queue_bytes_max + 64 * KiB : UINT64_MAX;
