@@ -310,6 +310,10 @@ bool Cluster::is_ready() const {
   });
 }
 
+bool Cluster::has_full_disk() const {
+  return std::ranges::any_of(nodes_, [](const auto& node) { return node->has_full_disk(); });
+}
+
 bool Cluster::is_serving() const {
   return std::all_of(nodes_.begin(), nodes_.end(),
                      [](const auto& node) { return node->host().is_serving(); });

@@ -42,6 +42,8 @@ class Cluster {
 
   // A node is ready, and in a cluster leads.
   bool is_ready() const;
+  // One of them is left without room for the log to grow.
+  bool has_full_disk() const;
   bool is_serving() const;  // each of them
   // All have committed and applied the same, nothing else lies in their logs, and what was found damaged is repaired.
   bool is_level() const;

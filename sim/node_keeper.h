@@ -51,6 +51,7 @@ class NodeKeeper {
   void start_now() { start_at_ = world_.now(); }
   // Its disk has next to no room | has room again.
   void fill_disk();
+  bool has_full_disk() const { return disk_is_full_; }
   void free_disk();
   // Both copies of its state are gone, or unreadable; its log is there.
   void lose_state();

@@ -168,7 +168,9 @@ void Run::check_liveness() {
                   cluster_.describe();
          });
   if (is_over() || cluster_.is_read_only()) return;
-  work_.start_probe([this] { probe_answered_ = true; });
+  // A disk that is full is noticed when the segment and the spare one are.
+  const ByteCount bytes = cluster_.has_full_disk() ? 3 * scenario_.setup.node.segment_bytes : 0;
+  work_.start_probe(bytes, [this] { probe_answered_ = true; });
   expect([&] { return probe_answered_ || stays_damaged(); }, liveness_bound,
          [&] { return "no append is answered although " + healed + cluster_.describe(); });
 }

@@ -94,21 +94,27 @@ void Workload::run_client(io::Wait& wait, Client& client) {
   }
 }
 
-void Workload::start_probe(std::function<void()> done) {
-  spawn("probe", ++crowd_.key_sequence, [done = std::move(done)](io::Wait& wait, Client& client) {
+void Workload::start_probe(ByteCount bytes, std::function<void()> done) {
+  spawn("probe", ++crowd_.key_sequence, [bytes, done = std::move(done)](io::Wait& wait, Client& client) {
     Writer writer(client);
+    ByteCount answered = 0;
     while (!client.crowd.world.failure() && !wait.is_cancelled()) {
       SentRequest request;
       request.tenant = "default";
       request.streams.push_back({"probe", {}, {draw_event(client)}});
+      SentEvent& event = request.streams[0].events[0];
+      if (bytes > 0)
+        event.data = "\"" + std::to_string(client.crowd.event_sequence) + std::string(5000, '.') + "\"";
+      const ByteCount size = event.data.size();
       request.idempotency_key = "probe-" + std::to_string(++client.crowd.key_sequence);
       const HttpRequest http = to_http(client, request);
       const std::uint64_t id = client.history.sent(std::move(request));
-      if (writer.carry_out(wait, id, http, 5)) {
+      const bool is_answered = writer.carry_out(wait, id, http, 5);
+      if (is_answered && (answered += size) >= bytes) {
         done();
         return;
       }
-      if (!wait.sleep(200ms)) return;
+      if (!is_answered && !wait.sleep(200ms)) return;
     }
   });
 }

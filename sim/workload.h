@@ -39,8 +39,8 @@ class Workload {
   // An operator lets these nodes in.
   void let_in(std::vector<std::uint64_t> nodes);
 
-  // One append that must succeed; for liveness.
-  void start_probe(std::function<void()> done);
+  // Appends that must succeed, one after another until they have so many bytes of data, at least one; for liveness.
+  void start_probe(ByteCount bytes, std::function<void()> done);
 
   // Clients that append to each of the nodes every `interval`, and how long each append took.
   void start_timed(std::uint64_t clients_per_node, Duration interval);
