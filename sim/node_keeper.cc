@@ -35,6 +35,25 @@ bool NodeKeeper::may_stay_damaged() const {
   return damage_was_done() && kind != DamageClass::derived_rot && kind != DamageClass::state_rot;
 }
 
+std::uint64_t NodeKeeper::scrub_rounds() const {
+  return host_.node()->metrics().scrub_rounds_total;
+}
+
+void NodeKeeper::note_rot() {
+  scrubbed_in_vain_ = false;
+  rounds_at_rot_.reset();
+  if (!host_.is_serving() || host_.node() == nullptr || scenario_.nodes > 1) return;
+  rounds_at_rot_ = scrub_rounds();
+  rot_boot_ = host_.boots();
+}
+
+// The round under way may have passed the place.
+void NodeKeeper::look_at_scrubber() {
+  if (!rounds_at_rot_ || rot_boot_ != host_.boots() || !host_.is_serving() || host_.node() == nullptr) return;
+  if (scrub_rounds() >= *rounds_at_rot_ + 2 && host_.node()->status().damage.empty())
+    scrubbed_in_vain_ = true;
+}
+
 bool NodeKeeper::is_read_only() const {
   return host_.is_serving() && host_.node()->status().state == "read_only";
 }
@@ -153,6 +172,11 @@ void NodeKeeper::judge_refusal(const Error& error) {
   if (error.code == ErrorCode::out_of_space && disk_was_full_ && !healed_) return;
   if (error.code == ErrorCode::io_error && sync_may_fail_ && !healed_) return;
   const bool must_survive = scenario_.faults.damage_class == DamageClass::derived_rot || scenario_.nodes > 1;
+  if (is_damage && scrubbed_in_vain_) {
+    world_.fail("the scrubber has been through the log without finding what refuses the start: " +
+                error.describe());
+    return;
+  }
   if (is_damage && damage_was_done() && !must_survive) {
     // A refusal is for ever: the next start says the same.
     refusal_ = error.describe();
@@ -382,6 +406,7 @@ void NodeKeeper::end() {
   if (is_old_copy_ && !world_.failure())
     world_.fail(host_.address().host + " goes on with an old copy of its disk");
   if (host_.process() == nullptr) return;
+  look_at_scrubber();
   was_read_only_ = is_read_only();
   if (host_.is_running()) {
     host_.ask_to_stop();
@@ -418,6 +443,8 @@ void NodeKeeper::verify_directory() {
     world_.fail("the directory is damaged without a reason: " + what);
   } else if (!log_may_be_damaged() && (!report || !report->log.damage.empty())) {
     world_.fail("the log is damaged without a reason: " + what);
+  } else if (scrubbed_in_vain_ && (!report || !report->log.damage.empty())) {
+    world_.fail("the scrubber has been through the log without finding what is damaged: " + what);
   } else if (is_whole && was_read_only && log_may_be_damaged()) {
     world_.fail("the node found damage in a directory that is said to be whole");
   } else if (is_whole) {
@@ -442,6 +469,7 @@ void NodeKeeper::do_damage() {
       return;
     case DamageClass::log_rot:
       disk.rot_somewhere(".segment");
+      note_rot();
       return;
     case DamageClass::derived_rot: {
       constexpr std::array<std::string_view, 3> places{"index/", ".offsets", "merkle.nodes"};
@@ -485,6 +513,7 @@ std::vector<NodeKeeper::Place> NodeKeeper::flushes_in(const std::string& path) {
 void NodeKeeper::rot(const Place& place) {
   const auto bit = static_cast<unsigned>(prng_.below(8));
   host_.disk().flip_bit(place.path, place.at + prng_.below(place.bytes), bit);
+  note_rot();
 }
 
 void NodeKeeper::rot_end() {
@@ -521,6 +550,7 @@ void NodeKeeper::pause() {
 void NodeKeeper::disturb(Disturbance what) {
   // Started again and again, and heard by nobody, it would count further than the others remember (docs/faults.md).
   if (is_old_copy_) return;
+  look_at_scrubber();
   Disk& disk = host_.disk();
   switch (what) {
     case Disturbance::power_cut:

@@ -135,6 +135,11 @@ class NodeKeeper {
   // Its state says that it acknowledges what may not be durable, and the process that did so has ended.
   bool has_forgotten() const;
   void note_forgotten();
+  // Of a node that is alone: its log rots now.
+  void note_rot();
+  // A look at the scrubber, before the node ends: it finds what a start would find.
+  void look_at_scrubber();
+  std::uint64_t scrub_rounds() const;
   bool is_async() const { return host_.setup().node.sync_mode == node::SyncMode::async; }
   // From when on what clients were told may be gone after a restart.
   Instant may_lose_since() const;
@@ -163,7 +168,10 @@ class NodeKeeper {
   std::uint64_t last_log_view_ = 0;
   std::string refusal_;
   int refusals_ = 0;
-  bool was_read_only_ = false;  // when it was ended
+  bool was_read_only_ = false;                  // when it was ended
+  std::optional<std::uint64_t> rounds_at_rot_;  // of the scrubber, in this boot, when the log rotted last
+  std::uint64_t rot_boot_ = 0;
+  bool scrubbed_in_vain_ = false;  // since then it has been through the whole log, and found nothing
   std::uint64_t pauses_ = 0;
   // --force-recover
   enum class TooEarly : std::uint8_t { no, asked, refused } too_early_ = TooEarly::no;

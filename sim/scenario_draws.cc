@@ -42,7 +42,7 @@ NodeSetup draw_setup(Prng prng) {
   tuning.checkpoint_bytes = 16 * KiB << prng.below(4);
   tuning.queue_entries_max = prng.between(2, 200);
   tuning.queue_bytes_max = 64 * KiB << prng.below(4);
-  tuning.scrub_pause = milliseconds(prng.between(50, 3000));
+  tuning.scrub_pause = 10ms * (1 << prng.below(9));
   tuning.read_cache_bytes = prng.chance(1, 3) ? 0 : 4 * KiB << prng.below(6);
 
   setup.disk.sector_bytes = prng.chance(1, 2) ? 512 : 4096;

@@ -98,7 +98,7 @@ void Workload::start_probe(ByteCount bytes, std::function<void()> done) {
   spawn("probe", ++crowd_.key_sequence, [bytes, done = std::move(done)](io::Wait& wait, Client& client) {
     Writer writer(client);
     ByteCount answered = 0;
-    while (!client.crowd.world.failure() && !wait.is_cancelled()) {
+    while (!client.should_end(wait)) {  // nobody answers it once the node is found to be damaged
       SentRequest request;
       request.tenant = "default";
       request.streams.push_back({"probe", {}, {draw_event(client)}});

@@ -333,7 +333,9 @@ Status Log::grow(io::Wait& wait, std::string_view why) {
   }
   VERITY_TRY(grown);
   current.header.size_bytes = size;
+  current.header_settled = false;
   VERITY_TRY(write_segment_header(wait, *file_, current.header));
+  current.header_settled = true;
   world_.logger.log(io::LogLevel::info, "verity_log", "segment made longer",
                     {{"sequence", current.header.sequence}, {"bytes", size}, {"why", std::string(why)}});
   return {};

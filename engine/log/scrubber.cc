@@ -27,53 +27,85 @@ void Scrubber::stop(io::Wait& wait) {
 }
 
 void Scrubber::run(io::Wait& wait) {
-  while (wait.sleep(options_.pause)) {
-    // By index: the table grows while we wait, sealed segments in it do not change.
-    for (std::size_t i = 0; i + 1 < table_.segments.size(); ++i) {
-      const SegmentInfo segment = table_.segments[i];
-      const Status scrubbed = scrub(wait, segment);
-      if (scrubbed) continue;
-      if (scrubbed.error().code == ErrorCode::crashed || !wait.check()) return;
-      on_damage({"log/" + segment.file_name(), 0, segment.header.first_position, scrubbed.error().message});
+  while (wait.sleep(options_.pause) && go_round(wait)) ++rounds_;
+}
+
+bool Scrubber::go_round(io::Wait& wait) {
+  // By index: the table grows while we wait. What is current when its turn comes is the last one of the round.
+  for (std::size_t i = 0; i < table_.segments.size(); ++i) {
+    const SegmentInfo segment = table_.segments[i];
+    Result<std::optional<Damage>> found = scrub(wait, segment);
+    if (!found) {
+      if (found.error().code == ErrorCode::crashed || !wait.check()) return false;
+      found = Damage{"log/" + segment.file_name(), 0, segment.header.first_position, found.error().message};
     }
-    ++rounds_;
+    if (*found && table_.segments[i].sealed != segment.sealed) {
+      VERITY_PROBE("scrubber: a damaged segment was sealed meanwhile");
+      --i;  // the place has another name now, and may have been put right under that
+      continue;
+    }
+    if (*found) on_damage(**found);
+    if (!segment.sealed) break;
   }
+  return true;
 }
 
 // Either copy is enough, so nothing is lost yet; the other one is there for the day the first goes too.
-Status Scrubber::mend_header(io::Wait& wait, const std::string& name, const SegmentHeader& good) {
-  const Status mended = options_.read_only ? fail(ErrorCode::read_only, "this node writes nothing")
-                                           : rewrite_segment_header(wait, directory_, name, good);
-  if (!mended && mended.error().code == ErrorCode::crashed) return mended;
+Status Scrubber::mend_header(io::Wait& wait, const SegmentInfo& segment, const SegmentHeader& good) {
   const std::string what =
-      "log/" + name + ": one copy of the segment header is damaged; the other one is good";
+      "log/" + segment.file_name() + ": one copy of the segment header is damaged; the other one is good";
+  if (!segment.sealed && !options_.read_only) {
+    // Its writer has the header, too, and a switch may take the name away from it.
+    if (not_mended_.insert(segment.header.sequence).second)
+      on_note(what +
+              ", and will be copied over it when the segment is sealed, which is done as soon as possible");
+    seal_soon();
+    return {};
+  }
+  const Status mended = options_.read_only
+                            ? fail(ErrorCode::read_only, "this node writes nothing")
+                            : rewrite_segment_header(wait, directory_, segment.file_name(), good);
+  if (!mended && mended.error().code == ErrorCode::crashed) return mended;
   if (mended) {
-    not_mended_.erase(name);
+    not_mended_.erase(segment.header.sequence);
     on_note(what + ", and was copied over it");
-  } else if (not_mended_.insert(name).second) {
+  } else if (not_mended_.insert(segment.header.sequence).second) {
     on_note(what + ". It cannot be mended: " + mended.error().message);
   }
   return {};
 }
 
-Status Scrubber::scrub(io::Wait& wait, const SegmentInfo& segment) {
-  const std::string name = segment.file_name();
-  VERITY_TRY_ASSIGN(const auto file, directory_.open(wait, name, {.mode = io::OpenMode::read}));
-  VERITY_TRY_ASSIGN(const ByteCount size, file->size(wait));
-  const Result<DecodedSegmentHeader> header = read_segment_header(wait, *file);
+Status Scrubber::check_header(io::Wait& wait, io::File& file, const SegmentInfo& segment) {
+  const Result<DecodedSegmentHeader> header = read_segment_header(wait, file);
+  const SegmentInfo& now = table_.segments.at(segment.header.sequence);
+  const bool was_written = !segment.header_settled || !now.header_settled ||
+                           (!segment.sealed && now.header.size_bytes != segment.header.size_bytes);
+  if (was_written) return {};  // what was read may be half of it
   if (!header) return std::unexpected(header.error());
-  if (header->one_copy_damaged) {
-    VERITY_PROBE("scrubber: one copy of a segment header is damaged");
-    VERITY_TRY(mend_header(wait, name, header->header));
+  if (!header->one_copy_damaged) return {};
+  VERITY_PROBE("scrubber: one copy of a segment header is damaged");
+  return mend_header(wait, segment, header->header);
+}
+
+Result<std::optional<Damage>> Scrubber::scrub(io::Wait& wait, const SegmentInfo& segment) {
+  std::shared_ptr<io::File> file = table_.current_reader;  // whatever its name is by then
+  ByteCount end = segment.end_offset;                      // the writer is busy behind it
+  if (segment.sealed) {
+    VERITY_TRY_ASSIGN(file, directory_.open(wait, segment.file_name(), {.mode = io::OpenMode::read}));
+    VERITY_TRY_ASSIGN(end, file->size(wait));
   }
-  SegmentScanner scanner(*file, segment.header, size, Position{segment.end_position.value - 1});
+  if (file == nullptr) return std::nullopt;  // the start has said that there is none
+  VERITY_TRY(check_header(wait, *file, segment));
+  SegmentScanner scanner(*file, segment.header, end, Position{segment.end_position.value - 1});
   while (true) {
     const ByteCount before = scanner.offset();
     VERITY_TRY_ASSIGN(const ScanStep step, scanner.next(wait));
     if (const auto* const stop = std::get_if<ScanStop>(&step)) {
-      const bool complete = scanner.sealed() && scanner.next_position() == segment.end_position;
-      if (!complete) on_damage({"log/" + name, stop->offset, stop->position, stop->what});
-      return {};
+      const bool complete = segment.sealed
+                                ? scanner.sealed() && scanner.next_position() == segment.end_position
+                                : scanner.offset() == end;
+      if (complete) return std::nullopt;
+      return Damage{"log/" + segment.file_name(), stop->offset, stop->position, stop->what};
     }
     const ByteCount read = scanner.offset() - before;
     bytes_ += read;

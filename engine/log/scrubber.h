@@ -1,5 +1,6 @@
-// Reads the sealed segments over and over, at a bounded rate, so that rot is found while a good copy may still exist
-// elsewhere, not on the day the data is needed.
+// Reads the log over and over, at a bounded rate, so that rot is found while a good copy may still exist elsewhere, not on
+// the day the data is needed: the sealed segments, and of the current one what was durable when its turn came. What is
+// written meanwhile is left to the next round.
 #pragma once
 
 #include "engine/log/damage.h"
@@ -10,11 +11,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 
 namespace verity::io {
 class Directory;
+class File;
 class Loop;
 }  // namespace verity::io
 
@@ -34,6 +37,8 @@ class Scrubber {
   std::function<void(const Damage&)> on_damage;
   // Called for what was harmless, and mended unless the text says why not; once for each segment that cannot be.
   std::function<void(const std::string&)> on_note;
+  // The current segment cannot be mended as long as it is written: sealed, it will be. It does not suspend.
+  std::function<void()> seal_soon;
 
   void start();
   // Must have returned before destruction.
@@ -44,8 +49,12 @@ class Scrubber {
 
  private:
   void run(io::Wait& wait);
-  Status scrub(io::Wait& wait, const SegmentInfo& segment);
-  Status mend_header(io::Wait& wait, const std::string& name, const SegmentHeader& good);
+  // One round; false: it was cut short.
+  bool go_round(io::Wait& wait);
+  // The first damaged place of this segment, if there is one.
+  Result<std::optional<Damage>> scrub(io::Wait& wait, const SegmentInfo& segment);
+  Status check_header(io::Wait& wait, io::File& file, const SegmentInfo& segment);
+  Status mend_header(io::Wait& wait, const SegmentInfo& segment, const SegmentHeader& good);
 
   io::Loop& loop_;
   io::Directory& directory_;
@@ -55,7 +64,7 @@ class Scrubber {
   io::WaitGroup running_;
   std::uint64_t bytes_ = 0;
   std::uint64_t rounds_ = 0;
-  std::set<std::string> not_mended_;  // files with one bad copy of the header
+  std::set<std::uint64_t> not_mended_;  // segments with one bad copy of the header
 };
 
 }  // namespace verity::log

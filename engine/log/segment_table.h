@@ -24,6 +24,7 @@ struct SegmentInfo {
   Position end_position;     // first position after it; of the current segment: after the last durable entry
   ByteCount end_offset = 0;  // behind its last flush
   bool sealed = true;
+  bool header_settled = true;  // false while the writer writes the header anew
 
   bool contains(Position position) const {
     return header.first_position <= position && position < end_position;

@@ -120,6 +120,7 @@ Status NodeImpl::run(io::Wait& wait) {
   scrubber_.on_note = [this](const std::string& note) {
     world_.logger.log(io::LogLevel::warn, log_target, note);
   };
+  scrubber_.seal_soon = [this] { log_.seal_soon(); };
   log_.on_failure = [this](const Error& error) { fail_with(error); };
   log_.on_durable = [this](const std::vector<log::EntryPtr>& entries, const log::FlushReport& report) {
     metrics_.log_entries_total += entries.size();

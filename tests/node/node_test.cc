@@ -4,6 +4,7 @@
 #include "io/fiber/loop.h"
 #include "io/fiber/sync.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -330,6 +331,43 @@ TEST_F(NodeTest, RotInOneEntryHidesOnlyItsOwnRevisions) {
     }
     EXPECT_EQ(damaged.size(), 1u);
   }));
+}
+
+TEST_F(NodeTest, RotInTheSegmentThatIsWrittenIsFoundBeforeTheNextStart) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(wait, node, "s", "\"" + std::string(3000, 'x') + "\""));
+    while (node.metrics().scrub_rounds_total < 2) {  // beside appends there is nothing to find
+      ASSERT_TRUE(append(wait, node, "s", "1"));
+      ASSERT_TRUE(wait.sleep(1ms));
+    }
+    EXPECT_TRUE(node.is_ready());
+    EXPECT_GT(node.metrics().scrubbed_bytes_total, 3 * 3000u);
+    disk.flip_bit("log/current.segment", 4096 * 2 + 17, 2);
+    const std::uint64_t rounds = node.metrics().scrub_rounds_total;
+    while (node.is_ready() && node.metrics().scrub_rounds_total < rounds + 2) ASSERT_TRUE(wait.sleep(100ms));
+    EXPECT_EQ(node.status().state, "read_only");
+    ASSERT_EQ(node.status().damage.size(), 1u);
+    EXPECT_NE(node.status().damage[0].find("log/current.segment at offset"), std::string::npos)
+        << node.status().damage[0];
+  }));
+}
+
+// The writer has it in its hands; so it is sealed, and then mended like any other.
+TEST_F(NodeTest, ABadCopyOfTheHeaderOfTheSegmentThatIsWrittenIsMended) {
+  ASSERT_TRUE(boot([&](io::Wait& wait, Node& node) {
+    ASSERT_TRUE(append(wait, node, "s", "1"));
+    disk.flip_bit("log/current.segment", 17, 2);
+    const std::uint64_t rounds = node.metrics().scrub_rounds_total;
+    while (node.metrics().scrub_rounds_total < rounds + 4) ASSERT_TRUE(wait.sleep(100ms));
+    EXPECT_TRUE(node.is_ready());
+    EXPECT_EQ(append(wait, node, "s", "2")->streams[0].first_revision, Revision{1});
+  }));
+  const auto files = disk.files();
+  ASSERT_NE(std::find(files.begin(), files.end(), "log/00000000.segment"), files.end());
+  const auto header =
+      log::decode_segment_header(ByteView(disk.durable_content("log/00000000.segment")).first(4096));
+  ASSERT_TRUE(header);
+  EXPECT_FALSE(header->one_copy_damaged);
 }
 
 TEST_F(NodeTest, RotInTheUnverifiedTailRefusesTheStart) {
