@@ -331,7 +331,7 @@ std::optional<Refusal> NodeImpl::why_not_ready() const {
     refusal.detail = "the node is stopping";
     return refusal;
   }
-  if (serves()) return std::nullopt;
+  if (serves()) return why_no_room();
   const std::optional<consensus::Member> primary = leader();
   if (!primary) {
     refusal.detail = "no node leads that this one knows of; waiting for a majority of the cluster";

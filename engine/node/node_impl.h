@@ -160,6 +160,8 @@ class NodeImpl final : public Node {
   void give_away_if_unfit(io::Wait& wait);
   void run_watch(io::Wait& wait);
   Refusal refuse_for_space(const Error& problem);
+  // Why appends are refused, if that is because another segment cannot be prepared.
+  std::optional<Refusal> why_no_room() const;
 
   // ---- what time it is (node_clock.cc)
   ClusterClock::Time read_clock();
@@ -232,6 +234,7 @@ class NodeImpl final : public Node {
   ClusterClock clock_;
   bool clock_is_off_ = false;  // and that has been said
   io::Signal unfit_;           // a request was refused because of this node's disk
+  bool lacks_room_ = false;  // and that was the last thing that became of one, as long as there is a problem
   ByteCount disk_free_bytes_ = 0;
 
   std::deque<std::pair<Position, Instant>> proposed_at_;  // of a leader: not yet committed

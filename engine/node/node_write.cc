@@ -226,13 +226,29 @@ void NodeImpl::follow_role() {
   applied_.notify_all();
 }
 
-Refusal NodeImpl::refuse_for_space(const Error& problem) {
-  unfit_.notify_all();
+namespace {
+
+Refusal no_room(const Error& problem) {
   const bool is_full = problem.code == ErrorCode::out_of_space;
-  Refusal refusal = make_refusal(is_full ? RefusalCode::out_of_space : RefusalCode::io_error,
-                                 (is_full ? "the disk has no room for another log segment: "
-                                          : "another log segment cannot be prepared: ") +
-                                     problem.message);
+  return make_refusal(is_full ? RefusalCode::out_of_space : RefusalCode::io_error,
+                      (is_full ? "the disk has no room for another log segment: "
+                               : "another log segment cannot be prepared: ") +
+                          problem.message);
+}
+
+}  // namespace
+
+// What one request does not find room for a smaller one may; whoever sends both must not be told that all is well.
+std::optional<Refusal> NodeImpl::why_no_room() const {
+  const auto& problem = log_.space_problem();
+  if (!problem || (!lacks_room_ && log_.has_room(0))) return std::nullopt;
+  return no_room(*problem);
+}
+
+Refusal NodeImpl::refuse_for_space(const Error& problem) {
+  lacks_room_ = true;
+  unfit_.notify_all();
+  Refusal refusal = no_room(problem);
   // Whoever has room is about to lead.
   if (transport_ != nullptr && !heirs().empty()) refusal.code = RefusalCode::not_leader;
   refusal.retry_after = 5s;
@@ -271,6 +287,7 @@ Outcome<log::EntryPtr> NodeImpl::propose(log::EntryKind kind, TenantId tenant, B
   if (!log_.has_room(body.size())) {
     return std::unexpected(refuse_for_space(*log_.space_problem()));
   }
+  if (!log_.space_problem()) lacks_room_ = false;
   log::EntryHeader header;
   header.kind = kind;
   header.tenant = tenant;

@@ -108,7 +108,8 @@ void add_node(Families& families, const node::NodeStatus& status, const node::No
   families.gauge("verity_active_tenants", "Tenants that exist", status.tenants);
   families.gauge("verity_disk_free_bytes", "Room left on the file system of the data directory",
                  status.disk_free_bytes);
-  families.gauge("verity_node_writable", "1 while the node takes writes", status.reason.empty() ? 1.0 : 0.0);
+  families.gauge("verity_node_writable", "1 while the node is ready: it takes writes, or knows who does",
+                 status.reason.empty() ? 1.0 : 0.0);
   families.gauge("verity_acknowledges_early", "1 while writes are acknowledged before they are durable",
                  status.acknowledges_early ? 1.0 : 0.0);
   families.histogram("verity_write_duration_seconds",

@@ -430,8 +430,13 @@ TEST_F(NodeTest, AFullDiskRefusesAppendsAndServesReads) {
     EXPECT_LT(acknowledged, 300u);
     const auto page = node.read(wait, {.tenant = "default", .stream = "s", .limit = 1000});
     EXPECT_EQ(page->events.size(), acknowledged);
+    EXPECT_FALSE(node.is_ready());
+    EXPECT_NE(node.status().reason.find("no room for another log segment"), std::string::npos);
+    EXPECT_EQ(node.status().state, "leader");
     disk.options().capacity = UINT64_MAX;
     ASSERT_TRUE(wait.sleep(5s));
+    EXPECT_TRUE(node.is_ready()) << node.status().reason;
+    EXPECT_EQ(node.status().reason, "");
     EXPECT_TRUE(append(wait, node, "s", data));
   }));
 }
