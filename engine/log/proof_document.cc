@@ -297,8 +297,14 @@ Result<ProofDocument> parse_proof_document(std::string_view text) {
     members.finish();
     if (error) return fail(ErrorCode::invalid_argument, *error);
     return std::move(*document);
-  } catch (const ParsedJson::exception& exception) {
-    return fail(ErrorCode::invalid_argument, "not JSON: " + std::string(exception.what()));
+  } catch (const ParsedJson::parse_error& unexpected) {
+    return fail(
+        ErrorCode::invalid_argument,
+        unexpected.byte > text.size()
+            ? "not JSON: it ends too early, after " + std::to_string(text.size()) + " bytes"
+            : "not JSON: what stands at byte " + std::to_string(unexpected.byte) + " cannot stand there");
+  } catch (const ParsedJson::exception&) {
+    return fail(ErrorCode::invalid_argument, "not a proof: it has a number that is too large");
   }
 }
 

@@ -207,7 +207,10 @@ TEST(Proof, EveryStepIsVerifiedNotOnlyTheLast) {
 
 TEST(Proof, RefusesWhatIsNotAProof) {
   const SmallLog log;
-  EXPECT_EQ(check_proof("").reason.find("not JSON: "), 0u);
+  EXPECT_EQ(check_proof("").reason, "not JSON: it ends too early, after 0 bytes");
+  EXPECT_EQ(check_proof("hello").reason, "not JSON: what stands at byte 1 cannot stand there");
+  EXPECT_EQ(check_proof(R"({"verity_proof":1e400})").reason,
+            "not a proof: it has a number that is too large");
   EXPECT_EQ(check_proof("[]").reason, "the document is not an object");
   EXPECT_EQ(check_proof("{}").reason, "/verity_proof is missing");
   EXPECT_EQ(check_proof(R"({"verity_proof":2,"kind":"inclusion"})").reason,

@@ -120,7 +120,7 @@ std::expected<EventList, Problem> parse_lines(JsonChecker& checker, std::string_
     if (line.empty()) continue;
     if (list.events.size() == events_per_request_max) return std::unexpected(too_many_events());
     const std::string place = "line " + std::to_string(line_number);
-    if (auto fault = checker.find_fault(line, event_depth_max + 1)) {
+    if (auto fault = checker.find_fault(line, event_depth_max, 1)) {
       return std::unexpected(invalid_request(place + ": " + *fault));
     }
     if (auto fault = add_event(place, line, false, list.events, list.texts)) {
@@ -218,7 +218,7 @@ std::expected<EventList, Problem> parse_events(JsonChecker& checker, std::string
   if (text.empty())
     return std::unexpected(invalid_request("the body is empty; allowed: one event or an array of events"));
   const bool is_array = text.front() == '[';
-  if (auto fault = checker.find_fault(body, event_depth_max + (is_array ? 2 : 1))) {
+  if (auto fault = checker.find_fault(body, event_depth_max, is_array ? 2 : 1)) {
     return std::unexpected(invalid_request("the body: " + *fault));
   }
   EventList list;
@@ -243,7 +243,7 @@ std::expected<StreamList, Problem> parse_streams(JsonChecker& checker, std::stri
   const std::string_view text = trim_json(body);
   if (text.empty()) return std::unexpected(invalid_request("the body is empty; allowed: {\"streams\":[…]}"));
   // { streams [ { events [ { data
-  if (auto fault = checker.find_fault(body, event_depth_max + 5)) {
+  if (auto fault = checker.find_fault(body, event_depth_max, 5)) {
     return std::unexpected(invalid_request("the body: " + *fault));
   }
   if (kind_of(text) != JsonKind::object) {

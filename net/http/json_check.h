@@ -21,9 +21,9 @@ class JsonChecker {
   JsonChecker(const JsonChecker&) = delete;
   JsonChecker& operator=(const JsonChecker&) = delete;
 
-  // Nothing if `text` is valid and nests at most `depth_max` arrays and objects; else a sentence with the
-  // place.
-  std::optional<std::string> find_fault(std::string_view text, std::size_t depth_max);
+  // Nothing if `text` is valid and nests at most `depth_max` arrays and objects; else a sentence with the place, bytes counted
+  // from 1. `around`: so many levels more, which hold what the limit is about, and are not spoken of.
+  std::optional<std::string> find_fault(std::string_view text, std::size_t depth_max, std::size_t around = 0);
 
  private:
   struct Parsers;

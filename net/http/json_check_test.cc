@@ -69,6 +69,22 @@ TEST(JsonChecker, NamesThePlace) {
   EXPECT_NE(checker.find_fault("{\"a\": [1, oops]}", 16)->find("byte 1"), std::string::npos);
 }
 
+TEST(JsonChecker, SaysWhatIsWrongInItsOwnWords) {
+  JsonChecker checker;
+  EXPECT_EQ(
+      checker.find_fault(R"([{"n":1e400}])", 16),
+      "invalid JSON at byte 7: the number 1e400 is too large; allowed: up to 1.797e308, and as far below 0");
+  EXPECT_EQ(checker.find_fault(R"({"a": oops})", 16), "invalid JSON at byte 7: 'o' cannot stand here");
+  EXPECT_EQ(checker.find_fault("[1, 2", 16), "invalid JSON at byte 6: the text ends too early");
+  EXPECT_EQ(checker.find_fault("\"a\nb\"", 16), "invalid JSON at byte 3: byte 0x0a cannot stand here");
+}
+
+TEST(JsonChecker, LevelsAroundAreNotSpokenOf) {
+  JsonChecker checker;
+  EXPECT_FALSE(checker.find_fault(nested(130), 128, 2));
+  EXPECT_EQ(checker.find_fault(nested(131), 128, 2), "arrays and objects nest deeper than 128 levels");
+}
+
 TEST(JsonChecker, CountsLevels) {
   JsonChecker checker;
   for (const std::size_t depth : {1, 2, 16, 128}) {
