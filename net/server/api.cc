@@ -83,6 +83,11 @@ void answer_tenant(const Exchange& exchange, const node::Outcome<node::TenantInf
 
 void put_tenant(const Exchange& exchange) {
   const std::string_view name = exchange.target.segments[tenant_segment];
+  if (!exchange.request.body.empty()) {
+    return exchange.refuse(http::invalid_request("the body has " +
+                                                 std::to_string(exchange.request.body.size()) +
+                                                 " bytes; allowed: none, a tenant has nothing to be set"));
+  }
   answer_tenant(exchange, exchange.context.node().create_tenant(exchange.wait, name), 201);
 }
 
@@ -422,8 +427,9 @@ void dispatch(const Exchange& exchange, std::span<const Route> routes) {
     if (route.method == Method::get && !is_streaming(route)) allowed += ", HEAD";
   }
   if (allowed.empty()) {
-    return exchange.refuse(
-        Problem{404, "not_found", "there is nothing at " + http::excerpt(exchange.request.target)});
+    std::string detail = "there is nothing at " + http::excerpt(exchange.request.target);
+    if (routes.data() == metrics_routes.data()) detail += ": this is the metrics port, with /metrics alone";
+    return exchange.refuse(Problem{404, "not_found", std::move(detail)});
   }
   Problem problem{405, "method_not_allowed", "this method is not known here; allowed: " + allowed};
   problem.allow = allowed;

@@ -53,6 +53,10 @@ TEST_F(Operation, HealthStatusHeadAndTenants) {
     EXPECT_TRUE(ask(wait, "PUT", "/v1/tenants/other?limit=1").has("is not known here"));
     EXPECT_TRUE(ask(wait, "DELETE", "/v1/tenants/acme?yes").has("is not known here"));
     EXPECT_EQ(ask(wait, "GET", "/health/live?probe=1").status, 200);
+    const Answer with_body = ask(wait, "PUT", "/v1/tenants/other", R"({"quota":5})");
+    EXPECT_EQ(with_body.status, 400);
+    EXPECT_TRUE(with_body.has("the body has 11 bytes; allowed: none")) << with_body.body;
+    EXPECT_EQ(ask(wait, "GET", "/v1/tenants/other").status, 404);
     EXPECT_EQ(ask(wait, "PUT", "/v1/tenants/acme").status, 409);
     EXPECT_EQ(ask(wait, "GET", "/v1/tenants/acme").status, 200);
     EXPECT_EQ(ask(wait, "DELETE", "/v1/tenants/acme").status, 200);
@@ -111,6 +115,10 @@ TEST_F(Operation, MetricsOnBothListeners) {
     node_.counted.write_duration.observe(15us);
     EXPECT_TRUE(ask(wait, "GET", "/metrics").has("verity_log_entries_total 12"));
     TestClient scraper(wait, network_, *server_->metrics_address());
+    scraper.send("GET /status HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_TRUE(
+        scraper.receive().has("there is nothing at /status: this is the metrics port, with /metrics alone"));
+    EXPECT_TRUE(ask(wait, "GET", "/nowhere").has("there is nothing at /nowhere\""));
     scraper.send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
     const Answer answer = scraper.receive();
     EXPECT_EQ(answer.status, 200);
