@@ -126,6 +126,9 @@ class Admin(TestCase):
                             (("cluster", "sttaus"), 'unknown command "sttaus"; did you mean "status"? Known: status, ping'),
                             (("cluster",), "a command is missing. Known: status, ping, wait-healthy"),
                             ((), "a command is missing. Known: status, node, "),
+                            (("projection", "status", "--tenant", "1"), '"projection" comes with a later version. Known: status'),
+                            (("--server", "127.0.0.1:1", "foo", "status"), 'unknown command "foo". Known: status'),
+                            (("cluster", "foo", "status"), 'unknown command "foo". Known: status, ping'),
                             (("tenant", "list", "all"), "not expected: all"),
                             (("tenant", "create"), "NAME is required")):
             self.assertIn(said, run(ADMIN, *words).stderr, words)
@@ -188,7 +191,9 @@ class Admin(TestCase):
         self.assertIn("No such file", self.failure("stream", "append", "default", "notes", "--type", "x",
                                                    "--file", "/nowhere"))
         self.failure("stream", "append", "default", "notes", "--data", "1", code=2)
-        self.assertIn("stream_not_found", self.failure("stream", "read", "default", "notes"))
+        nothing = self.admin("stream", "read", "default", "notes")
+        self.assertEqual((nothing.returncode, nothing.stdout), (1, ""))
+        self.assertIn("stream_not_found", nothing.stderr)
 
     def test_expectations(self):
         append = ("stream", "append", "default", "notes", "--type", "noted", "--expected-revision")

@@ -37,7 +37,11 @@ class Offline(TestCase):
             report = json.loads(self.assertFine(self.offline("log", "verify", "--json")).stdout)
             self.assertEqual((report["fine"], report["last_position"], report["head"], report["tree_root"]),
                              (True, head["position"], head["hash"], head["tree_root"]))
+            self.assertEqual(report["recorded_at"], head["recorded_at"])
+            self.assertEqual(json.loads(self.assertFine(self.offline("verify", "--json")).stdout)["recorded_at"],
+                             head["recorded_at"])
             text = self.assertFine(self.offline("verify")).stdout
+            self.assertIn(f"recorded_at: {head['recorded_at']}\n", text)
             self.assertIn(f"last_position: {head['position']}\n", text)
             self.assertIn("tenants: 1\nevents: 25\n", text)
             self.assertIn("Every entry is what was written, and the chain is whole.\n", text)
@@ -66,11 +70,13 @@ class Offline(TestCase):
         self.assertFine(self.offline("log", "verify"))
 
     def test_what_is_no_data_directory_is_refused(self):
-        for path in (self.folder, self.folder / "nowhere"):
-            for command in (("log", "verify"), ("verify",)):
+        expected = "--data-dir names the directory that the server has as data_dir"
+        for path, why in ((self.folder, "is not a VerityDB data directory: there is no log/ in it; "),
+                          (self.folder / "nowhere", "does not exist; ")):
+            for command in (("log", "verify"), ("verify",), ("proof", "inclusion", "--position", "1")):
                 process = run(ADMIN, *command, "--data-dir", str(path))
                 self.assertEqual(process.returncode, 1)
-                self.assertIn(str(path), process.stderr)
+                self.assertIn(f"{path} {why}{expected}", process.stderr)
 
     # ---- proofs
 

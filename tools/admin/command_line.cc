@@ -8,7 +8,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <array>
 #include <functional>
+#include <optional>
+#include <span>
 
 namespace verity::tools {
 namespace {
@@ -279,22 +283,59 @@ const CLI::App& deepest(const CLI::App& app, std::string& path) {
   return deepest(*chosen.front(), path);
 }
 
-// What is wrong where a command of `place` was expected; empty: something else is wrong.
-std::string why_no_command(const CLI::App& app, const CLI::App& place) {
+// What the guide has, and this version has not.
+constexpr std::array<std::string_view, 4> later_commands{"diagnostics", "migrate", "projection", "schema"};
+
+std::vector<std::string> commands_of(const CLI::App& place) {
   std::vector<std::string> names;
   for (const CLI::App* command : place.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(command->get_name());
-  if (names.empty()) return {};
-  const std::vector<std::string_view> known(names.begin(), names.end());
+  return names;
+}
+
+std::string list_of(const std::vector<std::string>& names) {
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  for (const std::string& word : app.remaining(true)) {
+  return list;
+}
+
+std::string describe_unknown(const std::string& word, const std::vector<std::string>& names, bool is_first) {
+  if (is_first && std::ranges::find(later_commands, word) != later_commands.end())
+    return "\"" + word + "\" comes with a later version. Known: " + list_of(names);
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const auto near = nearest(word, known);
+  return "unknown command \"" + word + "\"" +
+         (near ? "; did you mean \"" + std::string(*near) + "\"?" : std::string(".")) +
+         " Known: " + list_of(names);
+}
+
+// Looked for before anything is parsed: the parser would pass over a word it does not know and take a later one for the
+// command. Nothing: the words lead to a command, or there are none. `path` becomes " stream".
+std::optional<std::string> unknown_command(const CLI::App& app, std::span<const char* const> words,
+                                           std::string& path) {
+  const CLI::App* place = &app;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string word = words[i];
+    if (word == "--server" || word == "--config") ++i;  // and its value
     if (word.starts_with('-')) continue;
-    const auto near = nearest(word, known);
-    return "unknown command \"" + word + "\"" +
-           (near ? "; did you mean \"" + std::string(*near) + "\"?" : std::string(".")) + " Known: " + list;
+    const auto names = commands_of(*place);
+    if (names.empty()) return std::nullopt;
+    if (std::ranges::find(names, word) == names.end()) return describe_unknown(word, names, place == &app);
+    place = place->get_subcommand(word);
+    path += " " + word;
   }
-  return "a command is missing. Known: " + list;
+  return std::nullopt;
+}
+
+// What is wrong where a command of `place` was expected; empty: something else is wrong.
+std::string why_no_command(const CLI::App& place) {
+  const auto names = commands_of(place);
+  return names.empty() ? std::string() : "a command is missing. Known: " + list_of(names);
+}
+
+int wrong_use(const std::string& why, const std::string& path) {
+  std::fprintf(stderr, "verity-admin: %s\nFor help: verity-admin%s --help\n", why.c_str(), path.c_str());
+  return exit_usage;
 }
 
 }  // namespace
@@ -303,6 +344,10 @@ int run_admin(int count, const char* const* arguments, const Environment& enviro
   Arguments parsed;
   CommandLineBuilder builder(parsed);
   CLI::App& app = builder.app();
+  std::string found;
+  if (const auto unknown = unknown_command(
+          app, std::span(arguments, static_cast<std::size_t>(count)).subspan(count > 0 ? 1 : 0), found))
+    return wrong_use(*unknown, found);
   try {
     app.parse(count, arguments);
   } catch (const CLI::Success& done) {  // --help, --version
@@ -311,10 +356,8 @@ int run_admin(int count, const char* const* arguments, const Environment& enviro
     std::string path;
     const CLI::App& place = deepest(app, path);
     const bool is_about_words = error.get_name() == "RequiredError" || error.get_name() == "ExtrasError";
-    const std::string why = is_about_words ? why_no_command(app, place) : std::string();
-    std::fprintf(stderr, "verity-admin: %s\nFor help: verity-admin%s --help\n",
-                 why.empty() ? error.what() : why.c_str(), path.c_str());
-    return exit_usage;
+    const std::string why = is_about_words ? why_no_command(place) : std::string();
+    return wrong_use(why.empty() ? error.what() : why, path);
   }
 
   const bool config_named = !parsed.config_path.empty();

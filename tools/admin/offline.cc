@@ -12,14 +12,32 @@
 
 namespace verity::tools {
 
+namespace {
+
+constexpr std::string_view expected = "--data-dir names the directory that the server has as data_dir";
+
+Result<std::unique_ptr<io::Directory>> open_data_directory(io::Wait& wait, io::Runtime& runtime,
+                                                           const std::string& path) {
+  auto data = runtime.open_directory(wait, path, false);
+  if (!data && data.error().code == ErrorCode::not_found)
+    return fail(ErrorCode::not_found, path + " does not exist; " + std::string(expected));
+  if (!data) return std::unexpected(std::move(data).error().within("opening the data directory"));
+  const auto log = (*data)->open_directory(wait, "log", false);
+  if (!log && log.error().code == ErrorCode::not_found) {
+    return fail(ErrorCode::not_found,
+                path + " is not a VerityDB data directory: there is no log/ in it; " + std::string(expected));
+  }
+  return data;
+}
+
+}  // namespace
+
 Status with_directory(const std::string& path, const std::function<Status(io::Wait&, io::Directory&)>& work) {
   VERITY_TRY_ASSIGN(auto runtime, io::Runtime::create({}));
   Status status;
   runtime->run([&](io::Wait& wait) {
-    auto directory = runtime->open_directory(wait, path, false);
-    status = directory
-                 ? work(wait, **directory)
-                 : Status(std::unexpected(std::move(directory).error().within("opening the data directory")));
+    const auto data = open_data_directory(wait, *runtime, path);
+    status = data ? work(wait, **data) : std::unexpected(data.error());
   });
   return status;
 }

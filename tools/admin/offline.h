@@ -13,7 +13,7 @@ class Wait;
 
 namespace verity::tools {
 
-// Opens `path` (it must exist) and runs `work` on it, in a world of its own.
+// Opens `path` (it must be a data directory) and runs `work` on it, in a world of its own.
 Status with_directory(const std::string& path, const std::function<Status(io::Wait&, io::Directory&)>& work);
 
 // Under its final name only when it is whole. "-": standard output.

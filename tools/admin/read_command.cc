@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <thread>
+#include <utility>
 
 namespace verity::tools {
 namespace {
@@ -54,10 +55,11 @@ class Reader {
   }
 
   int run() {
-    if (!context_.json) print(event_header());
+    bool header_is_due = !context_.json;
     while (left_ > 0) {
       auto page = fetch();
       if (!page) return exit_failure;
+      if (std::exchange(header_is_due, false)) print(event_header());
       for (const std::string_view event : page->events) print(event_line(event, context_.json));
       std::fflush(stdout);
       left_ -= std::min<std::uint64_t>(left_, page->events.size());

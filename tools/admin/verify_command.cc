@@ -27,6 +27,7 @@ struct Findings {
 
   std::vector<std::string> all_damage() const {
     std::vector<std::string> lines;
+    lines.reserve(log.damage.size());
     for (const log::Damage& place : log.damage) lines.push_back(place.describe());
     lines.insert(lines.end(), damage.begin(), damage.end());
     return lines;
@@ -64,6 +65,7 @@ void report_json(const Findings& findings) {
   out += ",\"bytes\":" + std::to_string(report.bytes);
   if (findings.log_view) out += ",\"log_view\":" + findings.log_view->describe();
   out += ",\"last_position\":" + report.last.describe();
+  if (report.last.value > 0) out += ",\"recorded_at\":\"" + report.last_timestamp.describe() + "\"";
   out += ",\"head\":\"" + report.head.describe() + "\"";
   out += ",\"tree_root\":\"" + report.tree_root.describe() + "\"";
   if (findings.tenants) out += ",\"tenants\":" + std::to_string(*findings.tenants);
@@ -117,16 +119,11 @@ int report(const Context& context, const Status& status, const Findings& finding
 int verify_log_files(const Context& context) {
   Findings findings;
   const Status status = with_directory(context.data_dir, [&](io::Wait& wait, io::Directory& data) -> Status {
-    auto log_directory = data.open_directory(wait, "log", false);
-    if (!log_directory && log_directory.error().code == ErrorCode::not_found) {
-      return fail(ErrorCode::not_found,
-                  data.path() + " is not a VerityDB data directory: there is no log in it");
-    }
-    if (!log_directory) return std::unexpected(std::move(log_directory).error());
+    VERITY_TRY_ASSIGN(const auto log_directory, data.open_directory(wait, "log", false));
     Progress progress("verifying", Progress::Unit::bytes, context.json);
     log::VerifyOptions options;
     options.on_progress = [&](ByteCount done, ByteCount total) { progress.update(done, total); };
-    VERITY_TRY_ASSIGN(findings.log, log::verify_log(wait, **log_directory, options));
+    VERITY_TRY_ASSIGN(findings.log, log::verify_log(wait, *log_directory, options));
     progress.finish();
     findings.log_view = read_log_view(wait, data);
     return {};
