@@ -96,6 +96,13 @@ Result<std::optional<Damage>> Scrubber::scrub(io::Wait& wait, const SegmentInfo&
   }
   if (file == nullptr) return std::nullopt;  // the start has said that there is none
   VERITY_TRY(check_header(wait, *file, segment));
+  if (segment.sealed) {
+    // Pages that the kernel keeps would say for long what the device has lost.
+    VERITY_TRY_ASSIGN(
+        const std::shared_ptr<io::File> past_the_cache,
+        directory_.open(wait, segment.file_name(), {.mode = io::OpenMode::read, .direct = true}));
+    if (past_the_cache->block_bytes() <= segment.header.block_bytes) file = past_the_cache;
+  }
   SegmentScanner scanner(*file, segment.header, end, Position{segment.end_position.value - 1});
   while (true) {
     const ByteCount before = scanner.offset();

@@ -1,6 +1,6 @@
 // Reads the log over and over, at a bounded rate, so that rot is found while a good copy may still exist elsewhere, not on
-// the day the data is needed: the sealed segments, and of the current one what was durable when its turn came. What is
-// written meanwhile is left to the next round.
+// the day the data is needed: the sealed segments past the page cache, and of the current one what was durable when
+// its turn came. What is written meanwhile is left to the next round.
 #pragma once
 
 #include "engine/log/damage.h"
