@@ -30,8 +30,9 @@ Cluster::Cluster(World& world, History& history, const Scenario& scenario, Prng&
     if (prng.chance(1, 2)) keeper.host().setup().node.releases = node::next_releases;
     keeper.on_started = [this, node](const node::Releases& known) { releases_.started(node, known); };
     keeper.on_outdated = [this, node](std::string_view why) { releases_.outdated(node, why); };
-    // The worst moment to take the program back: while the others learn of it.
     keeper.host().on_log = [this, node](std::string_view message) {
+      if (message == "a message of a later release was ignored") releases_.hears_later_release(node);
+      // The worst moment to take the program back: while the others learn of it.
       if (message != "A release was activated" || std::exchange(is_taken_back_, true)) return;
       for (std::size_t other = 0; other < nodes_.size(); ++other) {
         if (other + 1 != node && prng_.chance(1, 2)) nodes_[other]->go_back_soon();

@@ -30,4 +30,8 @@ void ReleaseJudge::outdated(std::uint64_t node, std::string_view why) {
                 "that activated a release: " + std::string(why));
 }
 
+void ReleaseJudge::hears_later_release(std::uint64_t node) {
+  judge_activation("node " + std::to_string(node) + " hears a release that its program does not know");
+}
+
 }  // namespace verity::sim

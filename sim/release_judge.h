@@ -22,6 +22,8 @@ class ReleaseJudge {
   void writes(std::uint64_t node, const node::ActiveRelease& active);
   // A node has stopped, or refuses to start, because its program is of the release before.
   void outdated(std::uint64_t node, std::string_view why);
+  // A node is told something in a release that its program does not know.
+  void hears_later_release(std::uint64_t node);
 
   // A release was activated: whoever does not know it is not of the cluster any more.
   bool is_activated() const { return is_activated_; }

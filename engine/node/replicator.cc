@@ -256,8 +256,12 @@ void Replicator::on_peer_message(const consensus::Member& from, std::uint16_t ty
   }
   Result<consensus::Message> message = decode(type, payload, known_.newest, from.id);
   if (!message) {
-    world_.logger.log(io::LogLevel::warn, log_target, "a message that makes no sense was ignored",
-                      {{"from", from.describe()}, {"error", message.error().describe()}});
+    // Whoever was connected before it heard of an activation says so with its next hello, and is refused then.
+    const bool is_later = message.error().code == ErrorCode::unsupported;
+    world_.logger.log(
+        io::LogLevel::warn, log_target,
+        is_later ? "a message of a later release was ignored" : "a message that makes no sense was ignored",
+        {{"from", from.describe()}, {"error", message.error().describe()}});
     return;
   }
   if (const auto* const heartbeat = std::get_if<consensus::Heartbeat>(&*message)) {
