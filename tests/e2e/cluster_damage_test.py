@@ -76,8 +76,8 @@ class Damage(TestCase):
         for path in sealed:
             flip(path, [32 * 1024])
         cluster.start(node)
-        cluster.wait_for("the repair of each segment", lambda: cluster.nodes[node].messages().count("the segment is whole again")
-                         >= len(sealed))
+        cluster.wait_for("the repair of each segment",
+                         lambda: cluster.nodes[node].messages().count("the segment is whole again") >= len(sealed))
         self.wait_whole(node)
         served = {other: float(re.search(r"(?m)^verity_repair_served_entries_total (\S+)$",
                                          server.request("GET", "/metrics")[2])[1]) for other, server in cluster.nodes.items()}

@@ -41,7 +41,7 @@ class Full(TestCase):
             self.give_lead_to(1)
             fill(small / "filler")
             cluster.wait_for("another leader", lambda: cluster.status(1)["leader"] in (2, 3))
-            self.assertIn("Another node is to lead", cluster.nodes[1].messages())
+            cluster.nodes[1].wait_said("Another node is to lead")
             load.go_on(200)
             self.assertNotEqual(cluster.leader_of(2), 1)
             refused = cluster.nodes[2].admin("cluster", "transfer-leader", "--to", "1")

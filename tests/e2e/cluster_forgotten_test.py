@@ -29,7 +29,7 @@ class Forgotten(TestCase):
         cluster.start(3)
         cluster.leader()
         self.healthy(cluster, 3)
-        self.assertTrue(any('(sync_mode = "async") and did not stop cleanly' in m for m in cluster.nodes[3].messages()))
+        cluster.nodes[3].wait_said('(sync_mode = "async") and did not stop cleanly')
         cluster.append(5)
         cluster.check_history()
         cluster.nodes[3].stop()  # with everything written

@@ -140,7 +140,7 @@ class Misuse(TestCase):
                     pass
         cluster.append(2)
         cluster.check_history()
-        self.assertIn("Connection on the cluster port failed", cluster.nodes[leader].messages())
+        cluster.nodes[leader].wait_said("Connection on the cluster port failed")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Leading(TestCase):
         self.assertEqual(json.loads(self.assertFine(again).stdout), {"leader": heir})
         self.assertFine(cluster.nodes[asked].admin("cluster", "transfer-leader"))
         self.assertNotEqual(cluster.leader(), heir)
-        self.assertIn("Handing over the lead", cluster.nodes[old].messages())
+        cluster.nodes[old].wait_said("Handing over the lead")
         self.assertIn("\nverity_consensus_handovers_total 1\n", cluster.nodes[old].request("GET", "/metrics")[2])
         cluster.append(3)
         cluster.check_history()

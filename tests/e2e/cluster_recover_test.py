@@ -58,7 +58,8 @@ class Recovering(TestCase):
         self.assertEqual(recovered["position"], recovered["kept_to"] + 1)
         report = (cluster.data_dir(2) / "meta" / "force-recover.txt").read_text().splitlines()
         self.assertEqual(report, recovered["report"])
-        self.assertTrue(set(report) <= set(cluster.nodes[2].messages()))
+        for line in report:
+            cluster.nodes[2].wait_said(line)
         table = self.assertFine(cluster.nodes[2].admin("cluster", "status")).stdout
         self.assertIn("of these answered: none", table)
         cluster.check_history()
@@ -91,8 +92,7 @@ class Recovering(TestCase):
         # Left in a command line it does nothing, even if the others take longer to come up.
         epoch = status["epoch"]
         cluster.nodes[2] = cluster.start_forced(2).wait_listening()
-        cluster.wait_for("its being ignored", lambda: any(
-            "--force-recover is ignored" in m and f"--force-recover={epoch}" in m for m in cluster.nodes[2].messages()))
+        cluster.nodes[2].wait_said("--force-recover is ignored", f"--force-recover={epoch}")
         self.assertFalse(cluster.is_ready(2))
         cluster.start(1)
         cluster.leader()
@@ -150,7 +150,7 @@ class Recovering(TestCase):
             self.assertFine(cluster.nodes[1].admin("cluster", "wait-healthy"))
             state = json.loads((cluster.data_dir(2) / "meta" / "state.json").read_text())
             self.assertNotIn(state["incarnation"], [member["incarnation"] for member in members])
-            self.assertTrue(any("goes on as another member" in m for m in cluster.nodes[2].messages()))
+            cluster.nodes[2].wait_said("goes on as another member")
             self.assertEqual((cluster.data_dir(2) / "log" / "current.segment").read_bytes()[:4096], log_bytes)
         cluster.append(2)
         cluster.check_history()

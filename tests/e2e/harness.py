@@ -71,6 +71,17 @@ class Server:
     def messages(self):
         return [line["message"] for line in self.log()]
 
+    def wait_said(self, *words):
+        """The message with all of these words, once it is there: a line may be read here later than what it tells of is seen."""
+        deadline = time.monotonic() + PATIENCE
+        with self.changed:
+            while True:
+                for line in self.lines:
+                    if line is not None and all(word in (said := json.loads(line)["message"]) for word in words):
+                        return said
+                if self.lines[-1:] == [None] or not self.changed.wait(deadline - time.monotonic()):
+                    raise AssertionError(f"never said: {words}; " + "".join(line for line in self.lines if line))
+
     def wait_ready(self):
         return self._wait_line("Ready")
 

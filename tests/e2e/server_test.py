@@ -58,7 +58,7 @@ class Starting(TestCase):
         self.assertEqual(first["message"], "Starting")
         for field in ("version", "process", "data_dir", "io_backend", "sync_mode"):
             self.assertIn(field, first["fields"])
-        self.assertIn("Recovered", server.messages())
+        server.wait_said("Recovered")
 
     def test_a_relative_directory_is_relative_to_where_one_stands(self):
         self.ready(data_dir="here/data", cwd=self.folder)
@@ -66,7 +66,7 @@ class Starting(TestCase):
 
     def test_keys_acting_later_are_named(self):
         server = self.ready("--config", self.config('[projections]\ncache_size = "2GB"\n'))
-        self.assertIn("[projections] cache_size is accepted but has no effect in this version", server.messages())
+        server.wait_said("[projections] cache_size is accepted but has no effect in this version")
 
     def test_async_says_what_may_be_lost(self):
         server = self.ready(env={"VERITY_SYNC_MODE": "async"})
@@ -76,7 +76,7 @@ class Starting(TestCase):
 
     def test_the_fallback_says_so(self):
         server = self.ready(env={"VERITY_IO_BACKEND": "fallback"})
-        self.assertTrue(any("io_uring is not used" in message for message in server.messages()))
+        server.wait_said("io_uring is not used")
         self.assertIn("epoll", json.loads(server.request("GET", "/status")[2])["io_backend"])
 
     def test_read_only_serves_reads_only(self):
